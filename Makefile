@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# `make help` lists what can be asked for. BUILD= names another output folder; SANITIZE=1 builds
+# with ASan and UBSan (into its own folder, by `make test`).
+
+BUILD    ?= build
+ARCH     := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+CLANG    ?= clang
+BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PREFIX   ?= /usr/local
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wundef -Wformat=2 -Wno-format-nonliteral
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD)/skel
+CFLAGS   ?= -O2 -g
+CFLAGS   += -std=gnu11 $(WARNINGS) -fstack-protector-strong -fno-omit-frame-pointer
+DEPS      = -MMD -MP
+LDLIBS   := -lbpf -lelf -lz -linih -ljansson -ldl
+ifdef SANITIZE
+CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS  += -fsanitize=address,undefined
+endif
+
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(ARCH) -Iinclude \
+              -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-declarations \
+              -fno-stack-protector
+
+# ---- what there is ------------------------------------------------------------------------------
+
+MAINS     := tierd tierctl
+LAYERS    := base core io app
+lib_objs   = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAINS:%=user/app/%_main.c),$(wildcard user/$(1)/*.c)))
+LIBS      := $(LAYERS:%=$(BUILD)/lib%.a)
+PROGRAMS  := $(MAINS:%=$(BUILD)/%)
+BPF_OBJS  := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+SKELETON  := $(BUILD)/skel/tierd.skel.h
+TEST_BPF  := $(patsubst tests/kernel/%.bpf.c,%,$(wildcard tests/kernel/*.bpf.c))
+TEST_SKEL := $(TEST_BPF:%=$(BUILD)/skel/%.skel.h)
+UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+KERNEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/test_*.c))
+TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
+
+.PHONY: all help deps run demo test test-quick unit-tests kernel-tests check install uninstall \
+        clean vmlinux format
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAMS) ## build build/tierd and build/tierctl
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+# ---- for people ---------------------------------------------------------------------------------
+
+deps: ## install what is missing to build and test (Debian, root)
+	scripts/setup.sh
+
+run: ## set up, build, write a config if there is none, run the agent here in the foreground
+	scripts/run.sh
+
+demo: ## the same with bounded memory and CPU pressure of its own: about a minute, Ctrl-C safe
+	scripts/demo.sh
+
+test: ## set up, build, and run every test and check (root)
+	scripts/test.sh
+
+test-quick: ## unit tests only: no root, no kernel
+	scripts/test.sh --quick
+
+check: ## formatting, static analysis, layer rules
+	scripts/check.sh
+
+install: all ## install under PREFIX (/usr/local)
+	install -D -m 755 $(BUILD)/tierd $(DESTDIR)$(PREFIX)/sbin/tierd
+	install -D -m 755 $(BUILD)/tierctl $(DESTDIR)$(PREFIX)/bin/tierctl
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/sbin/tierd $(DESTDIR)$(PREFIX)/bin/tierctl
+
+vmlinux: ## regenerate the trimmed vmlinux.h from this kernel's BTF
+	scripts/vmlinux-trim.sh vmlinux/$(ARCH)/vmlinux.h
+
+format: ## apply clang-format
+	git ls-files '*.[ch]' | grep -v '^vmlinux/' | xargs clang-format -i
+
+clean: ## remove the output folder
+	rm -rf $(BUILD)
+
+# ---- kernel side --------------------------------------------------------------------------------
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) $(DEPS) -c $< -o $@
+
+$(BUILD)/bpf/tierd.linked.o: $(BPF_OBJS)
+	$(BPFTOOL) gen object $@ $^
+
+$(SKELETON): $(BUILD)/bpf/tierd.linked.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name tierd_bpf > $@
+
+$(BUILD)/tests/kernel/%.bpf.o: tests/kernel/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) $(DEPS) -c $< -o $@
+
+$(TEST_SKEL): $(BUILD)/skel/%.skel.h: $(BUILD)/tests/kernel/%.bpf.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name $* > $@
+
+# ---- user side ----------------------------------------------------------------------------------
+
+$(BUILD)/user/io/%.o: user/io/%.c | $(SKELETON)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPS) -c $< -o $@
+
+$(BUILD)/%.o: %.c | $(TEST_SKEL)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPS) -c $< -o $@
+
+define layer_library
+$(BUILD)/lib$(1).a: $(call lib_objs,$(1))
+	rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+$(foreach layer,$(LAYERS),$(eval $(call layer_library,$(layer))))
+
+$(PROGRAMS): $(BUILD)/%: $(BUILD)/user/app/%_main.o $(BUILD)/libapp.a $(BUILD)/libio.a \
+		$(BUILD)/libcore.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# ---- tests --------------------------------------------------------------------------------------
+
+unit-tests: $(UNIT_TESTS)
+kernel-tests: $(KERNEL_TESTS) $(TEST_TOOLS) $(PROGRAMS)
+
+$(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUILD)/libcore.a \
+		$(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@
+
+$(KERNEL_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtestkernel.a $(BUILD)/libapp.a \
+		$(BUILD)/libio.a $(BUILD)/libcore.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -lpthread -o $@
+
+$(BUILD)/libtestkernel.a: $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/kernel/test_*.c) \
+		$(wildcard tests/kernel/*.bpf.c),$(wildcard tests/kernel/*.c)))
+	@mkdir -p $(@D)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lpthread -o $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The FIFO protocol, version 1.
+ *
+ * A line is `verb key=value ...`, UTF-8, at most PIPE_BUF (4096) bytes with its newline, so that
+ * writes are atomic (pipe(7)). Values are words: a byte that is not printable ASCII, a blank, `%`
+ * or `=` is written as %XX. Unknown keys are ignored; unknown verbs, missing keys and malformed
+ * values are counted, logged and change nothing.
+ *
+ * Agent to manager (manager.fifo):
+ *   switch seq=N from=TIER to=TIER mode=planned|immediate overlap=0|1 deadline_ms=N reason=WORD
+ *          culprit=COMM:PID|-
+ *   cancel seq=N
+ *   state seq=N wanted=TIER actual=TIER|? phase=steady|draining|loading|settling paused=0|1
+ *
+ * `state` repeats the wanted tier when a reader appears and as a heartbeat: the wanted tier is a
+ * level, not an edge, so a manager that restarts or loses a line converges.
+ *
+ * Manager and people to agent (control.fifo):
+ *   hello [tier=TIER] [pid=N] [version=N]
+ *   ack seq=N state=draining|loading|done|failed
+ *   status reply=NAME [format=text|json]
+ *   pause [reply=NAME]   resume [reply=NAME]   reload [reply=NAME]
+ *
+ * NAME is a FIFO that the asker made in replies/ of the run directory. A reply is one or more
+ * lines and ends with a line `end`; its first line is `ok` or `error TEXT`.
+ */
+#ifndef TIERD_PROTOCOL_H
+#define TIERD_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tierd/event.h"
+
+enum {
+	PROTOCOL_VERSION = 1,
+	PROTOCOL_LINE_MAX = 4096, /* PIPE_BUF on Linux, with the newline */
+	PROTOCOL_REPLY_NAME_LEN = 64,
+	PROTOCOL_REASON_LEN = 32,
+};
+
+#define PROTOCOL_MANAGER_FIFO "manager.fifo"
+#define PROTOCOL_CONTROL_FIFO "control.fifo"
+#define PROTOCOL_REPLY_DIR "replies"
+
+enum switch_mode {
+	SWITCH_PLANNED,	  /* drain first */
+	SWITCH_IMMEDIATE, /* at once */
+};
+
+enum manager_verb {
+	MANAGER_SWITCH = 1,
+	MANAGER_CANCEL,
+	MANAGER_STATE,
+};
+
+/* A line for manager.fifo; tiers by name, so that it can be written without the ladder. */
+struct manager_line {
+	uint32_t verb; /* enum manager_verb */
+	uint32_t mode; /* enum switch_mode */
+	uint64_t seq;
+	uint64_t deadline_ms;
+	uint32_t phase; /* enum switch_state */
+	bool is_overlap_allowed;
+	bool is_paused;
+	bool is_actual_known;
+	uint32_t culprit_pid; /* 0 = nobody */
+	char culprit_comm[RECORD_COMM_LEN];
+	char from[EVENT_TIER_NAME_LEN]; /* state: the actual tier */
+	char to[EVENT_TIER_NAME_LEN];	/* state: the wanted tier */
+	char reason[PROTOCOL_REASON_LEN];
+};
+
+enum control_verb {
+	CONTROL_HELLO = 1,
+	CONTROL_ACK,
+	CONTROL_STATUS,
+	CONTROL_PAUSE,
+	CONTROL_RESUME,
+	CONTROL_RELOAD,
+};
+
+/* A line from control.fifo, parsed. */
+struct control_line {
+	uint32_t verb; /* enum control_verb */
+	struct event_command command;	      /* hello, ack, pause, resume: as the engine takes it */
+	bool is_json;			      /* status */
+	char reply[PROTOCOL_REPLY_NAME_LEN]; /* "" = no reply wanted */
+};
+
+/*
+ * Writes one line with its newline and a NUL. Returns its length without the NUL; -EMSGSIZE if it
+ * does not fit into size.
+ */
+int protocol_format_manager_line(const struct manager_line *line, char *buffer, size_t size);
+
+/*
+ * Parses one line without its newline; len bytes, which may hold anything. Returns 0; or -EINVAL
+ * and a message for people in error (the message never contains raw bytes of the line).
+ */
+int protocol_parse_control_line(const char *line, size_t len, struct control_line *ret_line,
+				char *error, size_t error_size);
+
+/* Writes value as one word (%XX where needed), NUL-terminated, cut to whole characters. */
+void protocol_escape(const char *value, size_t len, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the engine can be told, already parsed and checked: integers with units only. The options'
+ * names, defaults, ranges and help live in one table, user/app/options.c.
+ */
+#ifndef TIERD_CORE_CONFIG_H
+#define TIERD_CORE_CONFIG_H
+
+#include <stdint.h>
+
+#include "tierd/event.h"
+
+enum {
+	LADDER_TIERS_MAX = 17, /* with off */
+	LADDER_GPUS_MAX = 16,
+	TIER_OFF = 0, /* the lowest rung: no model loaded */
+};
+
+/* One rung: a model and what it takes. */
+struct tier {
+	char name[EVENT_TIER_NAME_LEN];
+	uint64_t memory_bytes; /* with its mapped weights */
+	uint64_t vram_bytes[LADDER_GPUS_MAX];
+	uint32_t cores_permille; /* CPU cores in use while it answers; 0 = not said */
+	uint32_t quality_permyriad;
+};
+
+/* tiers[0] is always `off`; then by memory footprint, ascending. */
+struct ladder {
+	uint32_t count;
+	struct tier tiers[LADDER_TIERS_MAX];
+};
+
+enum policy_kind {
+	POLICY_THRESHOLD,
+};
+
+struct engine_config {
+	struct ladder ladder;
+	uint32_t policy; /* enum policy_kind */
+	uint32_t min_tier;
+
+	uint32_t degrade_above_permyriad; /* immediate step down over this use */
+	uint32_t upgrade_below_permyriad; /* planned step down over, steps up only under this use */
+	uint32_t margin_permyriad;	  /* a step up stays this far under degrade_above */
+	uint64_t stabilization_ns;	  /* calm time before a step up */
+	uint64_t warmup_ns;		  /* at start: no switch before this long of samples */
+	uint64_t confirm_ns;		  /* an over-limit sample asks for another after this */
+	uint64_t trend_ns;		  /* slope of others' use is taken over this long ... */
+	uint64_t trend_horizon_ns;	  /* ... and must not reach the limit within this long */
+
+	uint32_t stall_above_permyriad; /* memory stall, over stall_above_window: like use over
+					 * upgrade_below */
+	uint64_t stall_above_window_ns;
+	uint32_t stall_urgent_permyriad; /* over stall_urgent_window: like use over degrade_above */
+	uint64_t stall_urgent_window_ns;
+	uint32_t calm_stall_permyriad; /* over calm_stall_window: not calm */
+	uint64_t calm_stall_window_ns;
+	uint32_t share_min_permyriad; /* our least share of a resource for a step down to help */
+
+	uint32_t cpu_wait_above_permyriad; /* share of the wanted CPU time spent waiting */
+	uint64_t cpu_wait_window_ns;
+
+	uint64_t drain_deadline_ns;
+	uint64_t ack_timeout_ns; /* silence of a manager that said hello, then: ask again */
+	uint64_t settle_ns;	 /* after a switch: own effects are not held against the tier */
+	uint64_t heartbeat_ns;	 /* a state line at least this often */
+
+	uint64_t sample_period_ns;     /* calm host */
+	uint64_t sample_period_min_ns; /* little headroom */
+	uint64_t fill_bytes_per_s;     /* how fast memory can fill: headroom / this = next sample */
+};
+
+#endif
