@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Installs the Debian packages that are missing: `setup.sh run` for building and running,
+# `setup.sh test` (or nothing) for the tests and checks too. Where nothing is missing it needs no
+# root, no network and no time.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+# libc6-dev is only recommended by gcc, and recommendations are left out.
+RUN_PACKAGES=(bpftool clang gcc libbpf-dev libc6-dev libcmocka-dev libelf-dev libinih-dev
+	libjansson-dev llvm make pkg-config zlib1g-dev)
+TEST_PACKAGES=(clang-format clang-tidy cppcheck git jq linux-perf shellcheck universal-ctags)
+LOCK=/run/lock/tierd-setup.lock
+
+missing_packages() {
+	local package
+	for package in "$@"; do
+		dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null |
+			grep -qx installed || echo "$package"
+	done
+}
+
+# apt waits for dpkg's lock when asked to, but not for the lock on its package lists: a second
+# setup.sh waits here instead, and then finds nothing left to do.
+install_packages() {
+	local apt=(apt-get -q -y -o DPkg::Lock::Timeout=120)
+	local missing
+
+	mkdir -p "${LOCK%/*}"
+	exec 9>"$LOCK"
+	flock -w 600 9 || die "another setup.sh has been running for 10 minutes"
+	mapfile -t missing < <(missing_packages "$@")
+	((${#missing[@]} > 0)) || return 0
+
+	export DEBIAN_FRONTEND=noninteractive
+	echo "setup: installing ${missing[*]}"
+	"${apt[@]}" update || die "apt-get update failed (is there a network?)"
+	"${apt[@]}" install --no-install-recommends "${missing[@]}" ||
+		die "apt-get could not install: ${missing[*]}"
+}
+
+main() {
+	local packages=("${RUN_PACKAGES[@]}") missing
+
+	case ${1:-test} in
+	run) ;;
+	test) packages+=("${TEST_PACKAGES[@]}") ;;
+	*) die "usage: setup.sh [run|test]" ;;
+	esac
+
+	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+		die "not a Debian-like system; what is needed, by Debian names: ${packages[*]}"
+	fi
+	mapfile -t missing < <(missing_packages "${packages[@]}")
+	((${#missing[@]} > 0)) || return 0
+	((EUID == 0)) || die "missing packages, and only root can install them: ${missing[*]}"
+	install_packages "${packages[@]}"
+}
+
+main "$@"
