@@ -21,9 +21,9 @@ enum {
 
 enum event_kind {
 	EVENT_CONFIG = 1, /* at start and after a reload */
-	EVENT_SOURCE,	  /* where pressure comes from has changed */
-	EVENT_PROCESS,	  /* one process record */
-	EVENT_WINDOW,	  /* end of one walk: the process records of a window are complete */
+	EVENT_SOURCE,     /* where pressure comes from has changed */
+	EVENT_PROCESS,    /* one process record */
+	EVENT_WINDOW,     /* end of one walk: the process records of a window are complete */
 	EVENT_OOM,
 	EVENT_SAMPLE,
 	EVENT_LOSS,
@@ -72,12 +72,12 @@ struct event_oom {
 enum resource_kind {
 	RESOURCE_HOST_MEMORY,
 	RESOURCE_GROUP_MEMORY, /* a limited memory cgroup that holds the model */
-	RESOURCE_VRAM,	       /* memory of one GPU */
+	RESOURCE_VRAM,         /* memory of one GPU */
 	RESOURCE_KIND_COUNT,
 };
 
 struct event_resource {
-	uint32_t kind;	/* enum resource_kind */
+	uint32_t kind;  /* enum resource_kind */
 	uint32_t index; /* GPU number; depth of the group, 0 = the configured one */
 	uint64_t capacity_bytes;
 	uint64_t used_bytes;  /* without reclaimable page cache */
@@ -89,14 +89,14 @@ enum sample_flag {
 };
 
 struct event_sample {
-	uint32_t flags;		  /* enum sample_flag */
+	uint32_t flags;           /* enum sample_flag */
 	uint32_t model_processes; /* of the model that were found, 0 if none */
 	uint32_t resource_count;
 	uint32_t cpu_count;
 	struct event_resource resources[EVENT_RESOURCES_MAX];
 	uint64_t swap_total_bytes;
 	uint64_t swap_free_bytes;
-	uint64_t cpu_busy_ns; /* sum over CPUs since boot, without idle and iowait */
+	uint64_t cpu_busy_ns;     /* sum over CPUs since boot, without idle and iowait */
 	uint64_t psi_cpu_some_ns; /* PSI totals, cumulative; 0 without PSI */
 	uint64_t psi_mem_some_ns;
 	uint64_t psi_mem_full_ns;
@@ -127,8 +127,8 @@ enum ack_state {
 struct event_command {
 	uint32_t verb; /* enum command_verb */
 	uint32_t ack_state;
-	uint64_t seq;			/* ack: of the switch line */
-	uint32_t pid;			/* hello: of the manager or the model, 0 if not said */
+	uint64_t seq;                   /* ack: of the switch line */
+	uint32_t pid;                   /* hello: of the manager or the model, 0 if not said */
 	char tier[EVENT_TIER_NAME_LEN]; /* hello: what is loaded, "" if not said */
 };
 

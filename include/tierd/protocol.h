@@ -46,7 +46,7 @@ enum {
 #define PROTOCOL_REPLY_DIR "replies"
 
 enum switch_mode {
-	SWITCH_PLANNED,	  /* drain first */
+	SWITCH_PLANNED,   /* drain first */
 	SWITCH_IMMEDIATE, /* at once */
 };
 
@@ -69,7 +69,7 @@ struct manager_line {
 	uint32_t culprit_pid; /* 0 = nobody */
 	char culprit_comm[RECORD_COMM_LEN];
 	char from[EVENT_TIER_NAME_LEN]; /* state: the actual tier */
-	char to[EVENT_TIER_NAME_LEN];	/* state: the wanted tier */
+	char to[EVENT_TIER_NAME_LEN];   /* state: the wanted tier */
 	char reason[PROTOCOL_REASON_LEN];
 };
 
@@ -84,9 +84,9 @@ enum control_verb {
 
 /* A line from control.fifo, parsed. */
 struct control_line {
-	uint32_t verb; /* enum control_verb */
-	struct event_command command;	      /* hello, ack, pause, resume: as the engine takes it */
-	bool is_json;			      /* status */
+	uint32_t verb;                       /* enum control_verb */
+	struct event_command command;        /* hello, ack, pause, resume: as the engine takes it */
+	bool is_json;                        /* status */
 	char reply[PROTOCOL_REPLY_NAME_LEN]; /* "" = no reply wanted */
 };
 

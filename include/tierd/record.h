@@ -23,7 +23,7 @@ enum {
 
 enum record_kind {
 	RECORD_PROCESS = 1, /* struct process_record */
-	RECORD_OOM = 2,	    /* struct oom_record */
+	RECORD_OOM = 2,     /* struct oom_record */
 };
 
 struct record_header {
@@ -34,10 +34,10 @@ struct record_header {
 };
 
 enum process_flag {
-	PROCESS_FIRST = 1U << 0,	 /* no earlier record of this process was sent */
-	PROCESS_EXITED = 1U << 1,	 /* the last thread is gone; this record is the final one */
+	PROCESS_FIRST = 1U << 0,         /* no earlier record of this process was sent */
+	PROCESS_EXITED = 1U << 1,        /* the last thread is gone; this record is the final one */
 	PROCESS_KERNEL_THREAD = 1U << 2, /* PF_KTHREAD: never a victim nor a culprit */
-	PROCESS_URGENT = 1U << 3,	 /* sent at once, because of accumulated memory stall */
+	PROCESS_URGENT = 1U << 3,        /* sent at once, because of accumulated memory stall */
 };
 
 struct reclaim_totals {
@@ -48,29 +48,30 @@ struct reclaim_totals {
 
 struct process_record {
 	struct record_header header;
-	__u32 pid;		/* thread group id in the initial PID namespace */
-	__u32 parent_pid;	/* thread group id of the real parent */
-	__u64 start_ns;		/* task_struct.start_time: with pid, names the process */
-	__u64 cgroup_id;	/* memory cgroup where that controller is on v1, else the v2 group;
-				 * equals the inode number of the group's directory */
-	__u64 limit_cgroup_id;	/* nearest memory cgroup, upwards from the process's own, that is
-				 * at its limit now; 0 if none: the host itself is short */
-	__u64 cpu_time_ns;	/* CPU time used, all threads */
-	__u64 cpu_wait_ns;	/* run-queue wait (sched_info.run_delay), sum over threads */
+	__u32 pid;             /* thread group id in the initial PID namespace */
+	__u32 parent_pid;      /* thread group id of the real parent */
+	__u64 start_ns;        /* task_struct.start_time: with pid, names the process */
+	__u64 cgroup_id;       /* memory cgroup where that controller is on v1, else the v2 group;
+				* equals the inode number of the group's directory */
+	__u64 limit_cgroup_id; /* nearest memory cgroup, upwards from the process's own, that is
+				* at its limit now; 0 if none: the host itself is short */
+	__u64 cpu_time_ns;     /* CPU time used, all threads */
+	__u64 cpu_wait_ns;     /* run-queue wait (sched_info.run_delay), sum over threads */
 	__u64 background_cpu_time_ns; /* the part of cpu_time_ns used at a background priority */
 	__u64 background_cpu_wait_ns; /* the part of cpu_wait_ns waited at a background priority */
-	__u64 mem_stall_ns;	/* time with at least one thread in memstall (PSI's meaning) */
-	__u64 io_stall_ns;	/* time with at least one thread blocked in iowait */
+	__u64 mem_stall_ns; /* time with at least one thread in memstall (PSI's meaning) */
+	__u64 io_stall_ns;  /* time with at least one thread blocked in iowait */
 	struct reclaim_totals direct_reclaim; /* global: the host is short of memory */
 	struct reclaim_totals memcg_reclaim;  /* a memory cgroup reached its limit */
 	__u64 compaction_count;
 	__u64 compaction_ns;
-	__u64 anon_bytes; /* anonymous + shmem resident now (not cumulative) */
+	__u64 anon_bytes; /* anonymous, shmem and swapped out, now (not cumulative) */
 	char comm[RECORD_COMM_LEN];
 };
 
 enum oom_flag {
-	OOM_GROUP_LIMIT = 1U << 0, /* limit_cgroup_id is set: that group's limit explains the kill */
+	OOM_GROUP_LIMIT =
+		1U << 0, /* limit_cgroup_id is set: that group's limit explains the kill */
 };
 
 struct oom_record {
@@ -95,21 +96,34 @@ struct host_counters {
 	__u64 kswapd_wakes;
 	__u64 kswapd_active_ns; /* summed over nodes */
 	__u64 oom_victims;
-	__u64 process_records;	/* handed to the bulk ring buffer, or lost */
-	__u64 urgent_records;	/* handed to the urgent ring buffer, or lost */
+	__u64 process_records; /* handed to the bulk ring buffer, or lost */
+	__u64 urgent_records;  /* handed to the urgent ring buffer, or lost */
 	__u64 threads_walked;
+};
+
+/* What the agent tells the programs before it loads them; its option table explains each. */
+struct bpf_settings {
+	__u64 report_floor_ns;
+	__u64 urgent_stall_ns;
+	__u64 bulk_wakeup_bytes; /* wake the agent when this much of the bulk ring is unread */
+	__u32 page_bytes;
+	__s32 ignore_nice; /* threads nicer than this are background work */
+	/* PSI is on, so the kernel keeps task_struct.in_memstall. Without it only reclaim and
+	 * compaction count as memory stall. */
+	__u32 is_memstall_kept;
+	__u32 reserved;
 };
 
 /* Why something was lost. Append only: the numbers are stored in traces. */
 enum loss_cause {
-	LOSS_BULK_RING,	     /* the bulk ring buffer was full */
+	LOSS_BULK_RING,      /* the bulk ring buffer was full */
 	LOSS_URGENT_RING,    /* the urgent ring buffer was full */
-	LOSS_UNTRACKED,	     /* an event of a thread that has no state (yet) */
-	LOSS_NO_MEMORY,	     /* the state of a new thread or process could not be allocated */
+	LOSS_UNTRACKED,      /* an event of a thread that has no state (yet) */
+	LOSS_NO_MEMORY,      /* the state of a new thread or process could not be allocated */
 	LOSS_CONTENTION,     /* a stall transition gave up after too many concurrent updates */
 	LOSS_PROGRAM_MISSED, /* the kernel skipped a program (recursion), from bpf_prog_info */
-	LOSS_SAMPLE,	     /* a system sample could not be read */
-	LOSS_SLOT,	     /* the agent's process table was full */
+	LOSS_SAMPLE,         /* a system sample could not be read */
+	LOSS_SLOT,           /* the agent's process table was full */
 	LOSS_CAUSE_COUNT,
 };
 
