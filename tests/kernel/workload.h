@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bounded, real load in processes and memory cgroups of the test's own. Everything ends with the
+ * test, also when an assertion fails: children die with their parent (PR_SET_PDEATHSIG), and
+ * groups are removed by group_remove_all() in every test's teardown.
+ */
+#ifndef TIERD_TESTS_WORKLOAD_H
+#define TIERD_TESTS_WORKLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	WORKLOAD_ANY_CPU = -1,
+	WORKLOAD_SECONDS_MAX = 60,
+};
+
+struct workload {
+	void (*run)(const struct workload *workload); /* in each thread, until the process ends */
+	const char *comm;
+	int threads; /* 0 = 1 */
+	int cpu;     /* of the process; WORKLOAD_ANY_CPU */
+	int nice;
+	const char *memory_group; /* path of a directory whose cgroup.procs it joins, or NULL */
+	const char *pressure_group;
+	const char *file; /* for workload_reread() */
+	size_t bytes;     /* for workload_grow() and workload_reread() */
+};
+
+/* What threads can do. */
+void workload_spin(const struct workload *workload);   /* burn CPU */
+void workload_reread(const struct workload *workload); /* re-read file, mapped, for ever */
+void workload_grow(const struct workload *workload);   /* touch bytes of new memory, then pause */
+void workload_pause(const struct workload *workload);  /* wait */
+
+/* Forks; the child joins its groups and pins itself before it runs. Fails the test on error. */
+pid_t workload_start(const struct workload *workload);
+
+/* Kills and reaps. Returns the wait status. */
+int workload_stop(pid_t pid);
+
+/* Reaps without killing, within seconds. Returns the wait status. */
+int workload_wait(pid_t pid, int seconds);
+
+/* A file of so many bytes that is not in the page cache of any group. */
+void workload_make_file(const char *path, size_t bytes);
+
+enum group_kind {
+	GROUP_MEMORY,   /* a memory cgroup: v1 where it is mounted, else v2 */
+	GROUP_PRESSURE, /* a v2 group: memory.pressure needs no controller */
+};
+
+/* Makes a group below that hierarchy's root; limit 0 = none. Removed by group_remove_all(). */
+const char *group_make(enum group_kind kind, const char *name, uint64_t memory_limit_bytes);
+void group_remove_all(void);
+uint64_t group_id(const char *path);
+
+/* The number behind `key ` (or `key=`, after the line that starts with `line `) in group/file. */
+uint64_t group_read_key(const char *path, const char *file, const char *line, const char *key);
+
+/* Sum over the threads of pid of the second field of schedstat: run-queue wait, in ns. */
+uint64_t process_run_delay_ns(pid_t pid);
+
+#endif
