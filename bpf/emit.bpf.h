@@ -13,6 +13,10 @@ enum {
 	/* A group counts as being at its limit within 1/32 of it: reclaim frees a little at a time
 	 * (SWAP_CLUSTER_MAX pages), so usage hovers just under the limit. */
 	MEMCG_SLACK_SHIFT = 5,
+	/* How long a limit that made a process reclaim stands for why it stalls. */
+	LIMIT_VALID_NS = 1000000000,
+	/* Under constant reclaim, look again only this often. */
+	LIMIT_LOOK_NS = 20000000,
 };
 
 /* The memory cgroup's state where that controller exists, else the v2 group's. */
@@ -67,6 +71,30 @@ static __always_inline __u64 task_limit_cgroup_id(struct task_struct *task)
 	return 0;
 }
 
+/* On memcg reclaim: usage is at the limit just now, and may not be when the record is made. */
+static __always_inline void process_note_limit(struct task_struct *task,
+					       struct process_state *process, __u64 now_ns)
+{
+	__u64 limit_cgroup_id;
+
+	if (process->limit_cgroup_id && now_ns - process->limit_seen_ns < LIMIT_LOOK_NS)
+		return;
+	limit_cgroup_id = task_limit_cgroup_id(task);
+	if (!limit_cgroup_id)
+		return;
+	process->limit_cgroup_id = limit_cgroup_id;
+	process->limit_seen_ns = now_ns;
+}
+
+static __always_inline __u64 process_limit_cgroup_id(struct task_struct *task,
+						     const struct process_state *process,
+						     __u64 now_ns)
+{
+	if (process->limit_cgroup_id && now_ns - process->limit_seen_ns < LIMIT_VALID_NS)
+		return process->limit_cgroup_id;
+	return task_limit_cgroup_id(task);
+}
+
 static __always_inline __u64 task_anon_bytes(struct task_struct *task)
 {
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
@@ -97,7 +125,7 @@ static __always_inline void process_record_fill(struct process_record *record,
 	record->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
 	record->start_ns = BPF_CORE_READ(leader, start_time);
 	record->cgroup_id = task_cgroup_id(task);
-	record->limit_cgroup_id = task_limit_cgroup_id(task);
+	record->limit_cgroup_id = process_limit_cgroup_id(task, process, now_ns);
 	record->cpu_time_ns = process->cpu_time_ns;
 	record->cpu_wait_ns = process->cpu_wait_ns;
 	record->background_cpu_time_ns = process->background_cpu_time_ns;

@@ -25,6 +25,8 @@ static __always_inline void section_begin(__u32 section)
 	if (!thread->sections)
 		thread->section_begin_ns = now_ns;
 	thread->sections |= section;
+	if (section == SECTION_MEMCG)
+		process_note_limit(task, process, now_ns);
 	if (task_in_memstall(task) || !settings.is_memstall_kept)
 		mem_stall_begin(thread, process, now_ns);
 }

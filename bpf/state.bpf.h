@@ -62,6 +62,8 @@ struct process_state {
 	__u64 compaction_ns;
 	__u64 reported_sum_ns;    /* process_sum_ns() at the last record */
 	__u64 urgent_reported_ns; /* mem_stall.total_ns at the last record */
+	__u64 limit_cgroup_id;    /* the group whose limit made it reclaim last, 0 = none yet */
+	__u64 limit_seen_ns;      /* when that was */
 	__u32 walk;               /* number of the last walk that met a thread of ours */
 	__u32 walk_threads;       /* threads met in it */
 	__u32 exited_mark;        /* set once, by the thread that reports the exit */
