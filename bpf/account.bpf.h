@@ -5,6 +5,9 @@
  * sched_info.run_delay grows when a wait ends; what a still waiting thread has waited so far is
  * added to it, and the sum never counts a wait twice: only what exceeds the sum seen last is taken,
  * so that a clock read a little early or late is made good at the next look.
+ *
+ * sum_exec_runtime of a running thread lags by up to one scheduler tick, so a thread that exits
+ * takes at most its last tick of CPU time unseen with it.
  */
 #ifndef TIERD_ACCOUNT_BPF_H
 #define TIERD_ACCOUNT_BPF_H

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Births and deaths, what is lost when a ring buffer is too small, and what the verifier makes of
+ * the programs.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "collector.h"
+#include "workload.h"
+
+enum {
+	SHORT_LIVED = 5000,
+	BUSY = 64,
+	BUSY_MS = 12, /* over the report floor, even if seen only at a scheduler tick (10 ms) */
+};
+
+static int teardown(void **state)
+{
+	(void)state;
+	group_remove_all();
+	return 0;
+}
+
+static void burn_ns(uint64_t duration_ns)
+{
+	uint64_t end_ns = test_now_ns() + duration_ns;
+
+	while (test_now_ns() < end_ns)
+		;
+}
+
+static void child_burn_and_exit(uint64_t duration_ns)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		burn_ns(duration_ns);
+		_exit(0);
+	}
+}
+
+static void short_lived_processes_leave_nothing(void **state)
+{
+	(void)state;
+	struct collector *collector = collector_open(16 * MIB, 0);
+	struct host_counters before, after;
+	uint64_t losses[LOSS_CAUSE_COUNT];
+
+	probes_get_host_counters(collector->probes, &before);
+	for (int i = 0; i < SHORT_LIVED; i++) {
+		/* Every fifth is long enough to be reported; the others must not be. */
+		child_burn_and_exit(i % 5 ? 0 : BUSY_MS * NS_PER_MS);
+		if (i % 50 == 0)
+			collector_look(collector);
+		if (i % 4 == 3)
+			while (waitpid(-1, NULL, 0) > 0)
+				;
+	}
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	collector_look(collector);
+	probes_get_host_counters(collector->probes, &after);
+	probes_get_losses(collector->probes, losses);
+	print_message("    forks %llu, exits %llu, exit records %" PRIu64 "\n",
+		      after.forks - before.forks, after.exits - before.exits,
+		      collector->exits_read);
+	/* Other processes of this host come and go, too, but few. */
+	assert_in_range(after.forks - before.forks, SHORT_LIVED, SHORT_LIVED + 200);
+	assert_in_range(after.exits - before.exits, SHORT_LIVED, SHORT_LIVED + 200);
+	assert_in_range(collector->exits_read, SHORT_LIVED / 5, SHORT_LIVED / 2);
+	assert_int_equal(collector->went_back, 0);
+	for (int cause = 0; cause < LOSS_CAUSE_COUNT; cause++)
+		assert_int_equal(losses[cause], 0);
+	/* Whoever sent a record and is gone has sent its last one. */
+	for (unsigned int i = 0; i < collector->process_count; i++) {
+		const struct process_record *record = &collector->processes[i];
+
+		if (record->parent_pid == (uint32_t)getpid())
+			assert_true(record->header.flags & PROCESS_EXITED);
+	}
+	collector_close(collector);
+}
+
+/* What was lost is what was sent less what arrived. */
+static void losses_equal_what_is_missing(void **state)
+{
+	(void)state;
+	struct collector *collector = collector_open(4096, 0); /* room for a dozen records */
+	struct host_counters host;
+	uint64_t losses[LOSS_CAUSE_COUNT];
+
+	for (int i = 0; i < BUSY; i++)
+		child_burn_and_exit(BUSY_MS * NS_PER_MS);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	collector_look(collector);
+	probes_get_host_counters(collector->probes, &host);
+	probes_get_losses(collector->probes, losses);
+	print_message("    sent %llu, read %" PRIu64 ", lost %" PRIu64 "\n", host.process_records,
+		      collector->records_read, losses[LOSS_BULK_RING]);
+	assert_true(losses[LOSS_BULK_RING] > 0);
+	assert_int_equal(losses[LOSS_BULK_RING], host.process_records + host.urgent_records -
+							 collector->records_read -
+							 collector->oom_count);
+	collector_close(collector);
+}
+
+/* At most one bulk record per process and walk, and none for the silent. */
+static void one_record_per_process_and_window(void **state)
+{
+	(void)state;
+	struct collector *collector = collector_open(0, 0);
+	const struct workload spin = {
+		.run = workload_spin, .comm = "spin", .cpu = WORKLOAD_ANY_CPU, .threads = 8};
+	const struct workload silent = {.run = workload_pause, .comm = "silent", .cpu = 0};
+	pid_t pid = workload_start(&spin), silent_pid = workload_start(&silent);
+	uint64_t seen = 0, last_ns = 0;
+
+	test_sleep_ns(200 * NS_PER_MS);
+	for (int i = 0; i < 10; i++) {
+		collector_look(collector);
+		const struct process_record *record = collector_find(collector, pid);
+
+		assert_non_null(record);
+		seen += record->header.time_ns != last_ns;
+		last_ns = record->header.time_ns;
+		test_sleep_ns(100 * NS_PER_MS);
+	}
+	assert_int_equal(seen, 10);
+	const struct process_record *record = collector_find(collector, silent_pid);
+
+	assert_true(!record || record->cpu_time_ns < 20 * NS_PER_MS);
+	assert_int_equal(collector->urgent_read, 0);
+	workload_stop(pid);
+	workload_stop(silent_pid);
+	collector_close(collector);
+}
+
+/*
+ * Instructions that the verifier processed, with room for other kernels' ways of counting. A
+ * program that outgrows its ceiling may fail to load on a kernel that explores it less well.
+ */
+static void programs_stay_small_for_the_verifier(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		uint32_t ceiling;
+	} ceilings[] = {
+		{"lifecycle_newtask", 200},     {"lifecycle_exec", 200},
+		{"lifecycle_exit", 20000},      {"stall_sched_switch", 30000},
+		{"direct_reclaim_begin", 6000}, {"direct_reclaim_end", 12000},
+		{"memcg_reclaim_begin", 8000},  {"memcg_reclaim_end", 12000},
+		{"node_reclaim_begin", 6000},   {"node_reclaim_end", 12000},
+		{"compaction_begin", 6000},     {"compaction_end", 12000},
+		{"kswapd_wake", 200},           {"kswapd_sleep", 200},
+		{"oom_mark_victim_task", 6000}, {"oom_mark_victim_pid", 1000},
+		{"walk_thread", 40000},
+	};
+	struct collector *collector = collector_open(0, 0);
+	struct probes_program program;
+	unsigned int loaded = 0;
+
+	for (unsigned int i = 0; probes_get_program(collector->probes, i, &program); i++) {
+		bool is_known = false;
+
+		for (unsigned int j = 0; j < ARRAY_SIZE(ceilings); j++) {
+			if (strcmp(program.name, ceilings[j].name) != 0)
+				continue;
+			is_known = true;
+			if (program.is_loaded)
+				assert_in_range(program.verified_insns, 1, ceilings[j].ceiling);
+		}
+		if (!is_known)
+			fail_msg("%s has no ceiling", program.name);
+		loaded += program.is_loaded;
+		print_message("    %-24s %6u\n", program.name, program.verified_insns);
+	}
+	assert_int_equal(loaded, ARRAY_SIZE(ceilings) - 1); /* one of the two mark_victim */
+	collector_close(collector);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(short_lived_processes_leave_nothing, teardown),
+		cmocka_unit_test_teardown(losses_equal_what_is_missing, teardown),
+		cmocka_unit_test_teardown(one_record_per_process_and_window, teardown),
+		cmocka_unit_test_teardown(programs_stay_small_for_the_verifier, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
