@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Sets up, builds and runs every test and check, or with --quick the unit tests alone (no root, no
+# kernel). The last line is `N passed, N failed`; a skipped test counts as failed, because it has
+# proved nothing.
+#
+# Three kinds of tests are understood: cmocka programs, programs that print lines `ok NAME` and
+# `not ok NAME`, and others, whose exit status is their one result. Outputs are kept in
+# build/test-logs.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+BUILD=${BUILD:-build}
+LOGS=$BUILD/test-logs
+UNIT_TIMEOUT_S=60
+CHECK_TIMEOUT_S=240
+KERNEL_TIMEOUT_S=150
+E2E_TIMEOUT_S=180
+
+passed=0
+failed=0
+running= # process id of what runs now
+
+stop() {
+	trap - INT TERM
+	[[ -z $running ]] || kill -TERM "$running" 2>/dev/null || true
+	wait || true
+	echo "interrupted"
+	exit 130
+}
+
+sum_of() {
+	sed -nE "s/$1/\1/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# Sets ok and bad to what a log says of single tests.
+count_results() {
+	local log=$1
+
+	if grep -q '^\[==========\]' "$log"; then
+		ok=$(sum_of '^\[  PASSED  \] ([0-9]+) test\(s\)\.$' "$log")
+		bad=$(($(sum_of '^ *([0-9]+) FAILED TEST\(S\)$' "$log") +
+			$(sum_of '^\[  SKIPPED \] ([0-9]+) test\(s\).*' "$log") +
+			$(grep -cE '^\[  (FAILED|ERROR)   ?\] GROUP ' "$log" || true)))
+	else
+		ok=$(grep -cE '^ok( |$)' "$log" || true)
+		bad=$(grep -cE '^not ok( |$)' "$log" || true)
+	fi
+}
+
+# report NAME STATUS LOG SECONDS: counts, and shows the whole log of what failed.
+report() {
+	local name=$1 status=$2 log=$3 seconds=$4 ok bad
+
+	count_results "$log"
+	if ((status == 0 && ok == 0 && bad == 0)); then
+		if grep -q '^\[==========\]' "$log"; then
+			bad=1
+		else
+			ok=1
+		fi
+	elif ((status != 0 && bad == 0)); then
+		bad=1
+	fi
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+	if ((bad == 0)); then
+		printf 'ok      %-36s %4d passed  %4d s\n' "$name" "$ok" "$seconds"
+		return
+	fi
+	printf 'FAILED  %-36s %4d passed, %d failed, exit status %d%s\n' "$name" "$ok" "$bad" \
+		"$status" "$( ((status != 124 && status != 137)) || echo ' (ran out of time)')"
+	sed 's/^/    /' "$log"
+}
+
+# run_test NAME SECONDS COMMAND...
+run_test() {
+	local name=$1 limit_s=$2 log status=0 begin=$SECONDS
+	shift 2
+	log=$LOGS/${name//\//_}.log
+
+	timeout --kill-after=10 "$limit_s" "$@" >"$log" 2>&1 </dev/null &
+	running=$!
+	wait "$running" || status=$?
+	running=
+	report "$name" "$status" "$log" $((SECONDS - begin))
+}
+
+set_up() {
+	scripts/setup.sh "$1" || { failed=1 && return 1; }
+}
+
+# A build that fails is a failed test; nothing after it would mean anything.
+build() {
+	local name=$1 log=$LOGS/$1.log status=0
+	shift
+
+	echo "building: $name"
+	make --no-print-directory -j2 "$@" >"$log" 2>&1 &
+	running=$!
+	wait "$running" || status=$?
+	running=
+	((status == 0)) || report "$name" "$status" "$log" 0
+	return "$status"
+}
+
+unit_tests() {
+	local folder=$1 label=$2 program
+
+	for program in "$folder"/tests/unit/test_*; do
+		[[ ! -f $program || ! -x $program ]] ||
+			run_test "$label/${program##*/}" $UNIT_TIMEOUT_S "$program"
+	done
+}
+
+# Line by line, so that the log of a test that is killed ends where the test was.
+kernel_tests() {
+	local program
+
+	for program in "$BUILD"/tests/kernel/test_*; do
+		[[ ! -f $program || ! -x $program ]] ||
+			run_test "kernel/${program##*/}" $KERNEL_TIMEOUT_S stdbuf -oL "$program"
+	done
+}
+
+e2e_tests() {
+	local program
+
+	for program in tests/e2e/test_*; do
+		[[ ! -f $program || ! -x $program ]] ||
+			run_test "e2e/${program##*/}" $E2E_TIMEOUT_S "$program"
+	done
+}
+
+quick() {
+	set_up run || return 0
+	build "build" unit-tests || return 0
+	unit_tests "$BUILD" unit
+}
+
+# The kernel tests measure time: nothing else may run beside them, and they come one by one.
+everything() {
+	((EUID == 0)) || die "the kernel tests need root; 'make test-quick' does not"
+	set_up test || return 0
+	build "build" all unit-tests kernel-tests || return 0
+	unit_tests "$BUILD" unit
+	run_test "layers self-test" $CHECK_TIMEOUT_S scripts/check-layers.sh --self-test
+	run_test "checks" $CHECK_TIMEOUT_S scripts/check.sh
+	if build "build with sanitizers" BUILD="$BUILD/asan" SANITIZE=1 unit-tests; then
+		unit_tests "$BUILD/asan" sanitized
+	fi
+	kernel_tests
+	e2e_tests
+}
+
+main() {
+	cd "$root"
+	mkdir -p "$LOGS"
+	trap stop INT TERM
+	case ${1:-} in
+	"") everything ;;
+	--quick) quick ;;
+	*) die "usage: test.sh [--quick]" ;;
+	esac
+	echo "$passed passed, $failed failed"
+	((failed == 0 && passed > 0))
+}
+
+main "$@"
