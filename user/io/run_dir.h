@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The run directory: where the FIFOs live, and the lock that makes the agent the only one there.
+ *
+ * What stands in place of our files and is not ours (a symlink, a regular file, a FIFO of another
+ * user, one with several links) is never deleted nor written to: -EEXIST. FIFOs of an agent that
+ * was killed are taken over.
+ */
+#ifndef TIERD_IO_RUN_DIR_H
+#define TIERD_IO_RUN_DIR_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define RUN_DIR_GROUP "tierd" /* may read manager.fifo and write control.fifo, where it exists */
+
+struct run_dir {
+	int fd;
+	int replies_fd; /* for reply_send() */
+	int lock_fd;
+	gid_t group; /* RUN_DIR_GROUP, or (gid_t)-1 where there is no such group */
+	bool is_created;
+	char path[PATH_MAX];
+};
+
+#define RUN_DIR_CLOSED ((struct run_dir){.fd = -1, .replies_fd = -1, .lock_fd = -1})
+
+/*
+ * Makes path (0755, with its parents) and replies/ in it where they are missing, and takes the
+ * lock. Returns 0; -EBUSY if another agent holds it, -EEXIST if something foreign is in the way,
+ * or another negative errno; then error says in words what failed, and *ret_dir is untouched.
+ */
+int run_dir_open(const char *path, struct run_dir *ret_dir, char *error, size_t error_size);
+
+/* Removes the lock, replies/ with the FIFOs left in it, and the directory itself if run_dir_open()
+ * made it and nothing else is in it. A closed run_dir is allowed. */
+void run_dir_close(struct run_dir *dir);
+
+/*
+ * Takes an exclusive flock on a regular file in a directory, without waiting. flags and mode are
+ * those of openat(). Returns a descriptor that holds the lock until it is closed; -EBUSY if
+ * somebody else holds it, -EEXIST if it is not a regular file, or another negative errno.
+ */
+int run_dir_lock_file(int dir_fd, const char *name, int flags, mode_t mode);
+
+/* A FIFO of ours in the run directory. */
+struct run_fifo {
+	int dir_fd;
+	gid_t group;
+	mode_t mode; /* where the group exists */
+	mode_t mode_alone;
+	const char *name;
+	dev_t device;
+	ino_t inode;
+};
+
+/*
+ * Makes the FIFO or takes over the one that is there, and sets its owner and mode: group
+ * RUN_DIR_GROUP and mode, or just mode_alone where that group does not exist. Returns 0, -EEXIST if
+ * something foreign is in the way, or another negative errno. name must stay valid.
+ */
+int run_fifo_make(const struct run_dir *dir, const char *name, mode_t mode, mode_t mode_alone,
+		  struct run_fifo *ret_fifo);
+
+/* Opens it with flags (O_NONBLOCK, O_CLOEXEC and O_NOFOLLOW are added). Returns the descriptor;
+ * -ESTALE if it is no longer the FIFO that was made, or another negative errno. */
+int run_fifo_open(const struct run_fifo *fifo, int flags);
+
+/* Whether the name still leads to the FIFO that was made. */
+bool run_fifo_is_current(const struct run_fifo *fifo);
+
+/* Makes it again after it was deleted or replaced. As run_fifo_make(). */
+int run_fifo_remake(struct run_fifo *fifo);
+
+/* Unlinks it, if it still is the one that was made. */
+void run_fifo_remove(const struct run_fifo *fifo);
+
+#endif
