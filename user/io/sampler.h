@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The system as it stands, for the engine: struct event_sample from /proc, memory cgroups and GPUs.
+ *
+ * What the model holds is the sum over its processes of RssAnon + RssShmem + min(VmLck, RssFile);
+ * with more than one process, pages that they share are counted once, through the proportional
+ * sizes of smaps_rollup, which are expensive and therefore re-read only when a process has grown or
+ * shrunk by 1/16, or after SAMPLER_PSS_PERIOD_S.
+ */
+#ifndef TIERD_IO_SAMPLER_H
+#define TIERD_IO_SAMPLER_H
+
+#include <stdint.h>
+
+#include "io/model.h"
+#include "io/nvml.h"
+#include "tierd/event.h"
+
+enum {
+	SAMPLER_PSS_PERIOD_S = 30,
+};
+
+struct sampler;
+
+struct sampler_config {
+	const char *proc_root; /* NULL = /proc */
+	struct model *model;   /* NULL = none; must outlive the sampler */
+	struct nvml *nvml;     /* NULL = none; must outlive the sampler */
+};
+
+/* Returns 0, or a negative errno if /proc/meminfo or /proc/stat cannot be opened. */
+int sampler_create(const struct sampler_config *config, struct sampler **ret_sampler);
+void sampler_destroy(struct sampler *sampler);
+
+/*
+ * Refreshes the model's processes and reads everything; now_ns is CLOCK_MONOTONIC. Allocates
+ * nothing. Returns 0, or a negative errno with *ret_sample untouched, if anything is missing that
+ * was there or must be there (-EBADMSG: garbled): a sample is whole or it is none. Only GPUs
+ * that fail are left out. Without PSI its totals are 0.
+ *
+ * Resources: the host; each level of the model's group, nearest first (index = how far up), that
+ * has a limit below the host's memory; each GPU.
+ */
+int sampler_take(struct sampler *sampler, uint64_t now_ns, struct event_sample *ret_sample);
+
+#endif
