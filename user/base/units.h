@@ -63,18 +63,22 @@ static inline uint64_t units_max(uint64_t a, uint64_t b)
  * -ERANGE if it does not fit. Outputs are untouched on failure.
  *
  * bytes:     512, 64K, 512M, 1.5G, 2T (powers of 1024; a B or iB may follow the letter)
- * duration:  250ms, 5s, 10m, 2h, 100us; a bare number is seconds
+ * duration:  250ms, 5s, 10m, 2h, 100us, 10ns; a bare number is seconds
  * permyriad: 90%, 87.5%, or a fraction 0.9; at most 100 %
+ * permille:  a decimal number in thousandths: 1.5 is 1500
  * u64:       decimal digits
+ *
+ * What is finer than the unit is cut off; fractions have at most nine digits.
  */
 int units_parse_bytes(const char *text, uint64_t *ret_bytes);
 int units_parse_duration(const char *text, uint64_t *ret_ns);
 int units_parse_permyriad(const char *text, uint32_t *ret_permyriad);
+int units_parse_permille(const char *text, uint32_t *ret_permille);
 int units_parse_u64(const char *text, uint64_t *ret_value);
 
 /*
- * Number to text that the parsers above read back to the same value (exactly for durations and
- * permyriad; bytes are written exactly too, in the largest unit that divides them).
+ * Number to text that the parsers above read back to exactly the same value, in the largest unit
+ * that divides it.
  */
 enum {
 	UNITS_TEXT_LEN = 32,
@@ -82,6 +86,7 @@ enum {
 const char *units_format_bytes(uint64_t bytes, char buffer[UNITS_TEXT_LEN]);
 const char *units_format_duration(uint64_t duration_ns, char buffer[UNITS_TEXT_LEN]);
 const char *units_format_permyriad(uint32_t permyriad, char buffer[UNITS_TEXT_LEN]);
+const char *units_format_permille(uint32_t permille, char buffer[UNITS_TEXT_LEN]);
 
 /* For people to read: "3.4 GiB", rounded. */
 const char *units_format_bytes_rounded(uint64_t bytes, char buffer[UNITS_TEXT_LEN]);
