@@ -19,47 +19,48 @@ enum {
 };
 
 enum decision_action {
-	DECISION_START,	 /* the first tier is settled on */
+	DECISION_START,  /* the first tier is settled on */
 	DECISION_SWITCH, /* a switch is ordered */
 	DECISION_CANCEL, /* a drain is called off */
-	DECISION_HOLD,	 /* nothing is done, although something asks for it: see reason */
-	DECISION_DONE,	 /* the ordered tier is in place (acknowledged or assumed) */
+	DECISION_HOLD,   /* nothing is done, although something asks for it: see reason */
+	DECISION_DONE,   /* the ordered tier is in place (acknowledged or assumed) */
 	DECISION_FAILED, /* the manager failed or stayed silent */
-	DECISION_STATE,	 /* pause, resume, source or configuration changed */
+	DECISION_STATE,  /* pause, resume, source or configuration changed */
 	DECISION_ACTION_COUNT,
 };
 
 enum decision_reason {
 	REASON_NONE,
-	REASON_INITIAL,		   /* largest tier under upgrade_below, or what hello named */
-	REASON_USE_OVER_DEGRADE,   /* immediate: use over degrade_above, confirmed */
-	REASON_USE_OVER_UPGRADE,   /* planned: use over upgrade_below */
-	REASON_STALL_OVER_URGENT,  /* immediate: memory stall over stall_urgent */
-	REASON_STALL_OVER_ABOVE,   /* planned: memory stall over stall_above */
-	REASON_OOM_GROUP,	   /* immediate: OOM kill in a group that holds the model */
-	REASON_OOM_HOST,	   /* immediate: OOM kill that no group's limit explains */
-	REASON_CPU_WAIT_MODEL,	   /* planned: the model waits for the CPU */
-	REASON_CPU_WAIT_OTHERS,	   /* planned: others wait while the model runs */
-	REASON_CALM,		   /* step up: calm for long enough and the target fits */
-	REASON_PRESSURE_CLEARED,   /* a drain is called off */
-	REASON_NOT_OURS,	   /* hold: a smaller tier would not relieve it */
-	REASON_MIN_TIER,	   /* hold: already at the lowest tier that may be used */
-	REASON_WARMUP,		   /* hold: too few samples since the start */
-	REASON_UNCONFIRMED,	   /* hold: one sample over the limit, waiting for the second */
-	REASON_STABILIZING,	   /* hold: step up wanted, not calm for long enough */
-	REASON_PEAK_DOES_NOT_FIT,  /* hold: step up would break the limit at the recent peak */
-	REASON_TREND_RISING,	   /* hold: step up wanted, others' use is rising */
-	REASON_MODEL_UNSEEN,	   /* hold: step up wanted, no process of the model found */
-	REASON_DATA_LOST,	   /* hold: step up wanted, records or samples were lost */
-	REASON_SOURCE_LOST,	   /* hold: no sensor works */
-	REASON_PAUSED,		   /* hold: a person said pause */
-	REASON_ACKNOWLEDGED,	   /* the manager said done */
-	REASON_ASSUMED,		   /* no manager said hello: done is assumed after its time */
-	REASON_MANAGER_FAILED,	   /* the manager said failed */
-	REASON_MANAGER_SILENT,	   /* no acknowledgement in time */
+	REASON_INITIAL,           /* largest tier under upgrade_below, or what hello named */
+	REASON_USE_OVER_DEGRADE,  /* immediate: use over degrade_above, confirmed */
+	REASON_USE_OVER_UPGRADE,  /* planned: use over upgrade_below */
+	REASON_STALL_OVER_URGENT, /* immediate: memory stall over stall_urgent */
+	REASON_STALL_OVER_ABOVE,  /* planned: memory stall over stall_above */
+	REASON_OOM_GROUP,         /* immediate: OOM kill in a group that holds the model */
+	REASON_OOM_HOST,          /* immediate: OOM kill that no group's limit explains */
+	REASON_CPU_WAIT_MODEL,    /* planned: the model waits for the CPU */
+	REASON_CPU_WAIT_OTHERS,   /* planned: others wait while the model runs */
+	REASON_CALM,              /* step up: calm for long enough and the target fits */
+	REASON_PRESSURE_CLEARED,  /* a drain is called off */
+	REASON_NOT_OURS,          /* hold: a smaller tier would not relieve it */
+	REASON_MIN_TIER,          /* hold: already at the lowest tier that may be used */
+	REASON_WARMUP,            /* hold: too few samples since the start */
+	REASON_UNCONFIRMED,       /* hold: one sample over the limit, waiting for the second */
+	REASON_STABILIZING,       /* hold: step up wanted, not calm for long enough */
+	REASON_PEAK_DOES_NOT_FIT, /* hold: step up would break the limit at the recent peak */
+	REASON_TREND_RISING,      /* hold: step up wanted, others' use is rising */
+	REASON_MODEL_UNSEEN,      /* hold: step up wanted, no process of the model found */
+	REASON_DATA_LOST,         /* hold: step up wanted, records or samples were lost */
+	REASON_SOURCE_LOST,       /* hold: no sensor works */
+	REASON_PAUSED,            /* hold: a person said pause */
+	REASON_ACKNOWLEDGED,      /* the manager said done */
+	REASON_ASSUMED,           /* no manager said hello: done is assumed after its time */
+	REASON_MANAGER_FAILED,    /* the manager said failed */
+	REASON_MANAGER_SILENT,    /* no acknowledgement in time */
 	REASON_SOURCE_CHANGED,
 	REASON_CONFIG_CHANGED,
 	REASON_RESUMED,
+	REASON_DRAIN_DEADLINE, /* cancel: work did not end in time, and nothing is over the limit */
 	DECISION_REASON_COUNT,
 };
 
@@ -78,7 +79,7 @@ struct decision_use {
 	uint32_t index;
 	uint64_t capacity_bytes;
 	uint64_t others_bytes;
-	uint32_t use_permyriad;	   /* with the tier in place */
+	uint32_t use_permyriad;    /* with the tier in place */
 	uint32_t target_permyriad; /* with the target tier */
 	uint32_t peak_permyriad;   /* with the target tier at the recent peak of others */
 };
@@ -86,13 +87,13 @@ struct decision_use {
 /* Every decision carries all numbers that it compared, and the thresholds. */
 struct decision {
 	uint64_t time_ns; /* of the event that led to it */
-	uint64_t seq;	  /* of the switch; 0 where there is none */
+	uint64_t seq;     /* of the switch; 0 where there is none */
 	uint32_t action;
 	uint32_t reason;
 	uint32_t mode; /* enum switch_mode, for DECISION_SWITCH */
 	uint32_t policy;
 	uint32_t source; /* enum pressure_source */
-	uint32_t from;	 /* tiers, as indices of the ladder */
+	uint32_t from;   /* tiers, as indices of the ladder */
 	uint32_t to;
 	struct decision_use worst; /* the resource with the highest use */
 	uint32_t degrade_above_permyriad;
@@ -114,9 +115,9 @@ struct decision {
 	uint32_t cpu_wait_above_permyriad;
 	uint32_t others_demand_permyriad; /* of the cores */
 	int32_t trend_permyriad_per_min;  /* of others' use of the worst resource */
-	uint64_t calm_ns;		  /* since the last pressure or switch */
-	uint64_t stabilization_ns;	  /* what calm_ns must reach, with any lengthening */
-	uint64_t lost_bulk;		  /* since the start */
+	uint64_t calm_ns;                 /* since the last pressure or switch */
+	uint64_t stabilization_ns;        /* what calm_ns must reach, with any lengthening */
+	uint64_t lost_bulk;               /* since the start */
 	uint64_t lost_urgent;
 	uint64_t lost_samples;
 	bool is_data_degraded; /* decided on samples alone, after too much loss */
@@ -129,7 +130,7 @@ struct decision {
 struct actions {
 	uint64_t wake_at_ns;   /* come back with a tick then; UINT64_MAX = no need */
 	uint64_t sample_at_ns; /* take a sample then */
-	bool is_calm;	       /* nothing presses: the kernel side may be read less often */
+	bool is_calm;          /* nothing presses: the kernel side may be read less often */
 	uint32_t decision_count;
 	uint32_t line_count;
 	struct decision decisions[ACTIONS_DECISIONS_MAX];

@@ -42,12 +42,12 @@ struct engine_config {
 
 	uint32_t degrade_above_permyriad; /* immediate step down over this use */
 	uint32_t upgrade_below_permyriad; /* planned step down over, steps up only under this use */
-	uint32_t margin_permyriad;	  /* a step up stays this far under degrade_above */
-	uint64_t stabilization_ns;	  /* calm time before a step up */
-	uint64_t warmup_ns;		  /* at start: no switch before this long of samples */
-	uint64_t confirm_ns;		  /* an over-limit sample asks for another after this */
-	uint64_t trend_ns;		  /* slope of others' use is taken over this long ... */
-	uint64_t trend_horizon_ns;	  /* ... and must not reach the limit within this long */
+	uint32_t margin_permyriad;        /* a step up stays this far under degrade_above */
+	uint64_t stabilization_ns;        /* calm time before a step up */
+	uint64_t warmup_ns;               /* at start: no switch before this long of samples */
+	uint64_t confirm_ns;              /* an over-limit sample asks for another after this */
+	uint64_t trend_ns;                /* slope of others' use is taken over this long ... */
+	uint64_t trend_horizon_ns;        /* ... and must not reach the limit within this long */
 
 	uint32_t stall_above_permyriad; /* memory stall, over stall_above_window: like use over
 					 * upgrade_below */
@@ -63,8 +63,8 @@ struct engine_config {
 
 	uint64_t drain_deadline_ns;
 	uint64_t ack_timeout_ns; /* silence of a manager that said hello, then: ask again */
-	uint64_t settle_ns;	 /* after a switch: own effects are not held against the tier */
-	uint64_t heartbeat_ns;	 /* a state line at least this often */
+	uint64_t settle_ns;      /* after a switch: own effects are not held against the tier */
+	uint64_t heartbeat_ns;   /* a state line at least this often */
 
 	uint64_t sample_period_ns;     /* calm host */
 	uint64_t sample_period_min_ns; /* little headroom */

@@ -21,7 +21,7 @@ enum {
 enum switch_state {
 	SWITCH_STEADY,
 	SWITCH_DRAINING, /* no new work, running work ends */
-	SWITCH_LOADING,	 /* until the manager acknowledges done */
+	SWITCH_LOADING,  /* until the manager acknowledges done */
 	SWITCH_SETTLING, /* the new tier's own effects are not held against it */
 	SWITCH_STATE_COUNT,
 };
@@ -51,7 +51,7 @@ struct engine_status {
 	bool is_data_degraded;
 	uint32_t switch_state;
 	uint32_t source;
-	uint64_t seq;	   /* of the last switch */
+	uint64_t seq;         /* of the last switch */
 	struct decision last; /* the numbers as they stand now; action and reason of the last */
 	uint64_t lost[LOSS_CAUSE_COUNT];
 	uint32_t slots_used;
@@ -74,6 +74,14 @@ struct engine *engine_init(void *memory);
  * process table.
  */
 void engine_step(struct engine *engine, const struct event *event, struct actions *out);
+
+/*
+ * For a reader that has just come: the state line as it stands (false before the first tier is
+ * settled on), and the switch line that is still to be carried out (false if there is none).
+ * Outputs are untouched where false is returned.
+ */
+bool engine_get_state_line(const struct engine *engine, struct manager_line *ret_line);
+bool engine_get_pending_switch(const struct engine *engine, struct manager_line *ret_line);
 
 /* A picture for people; decides nothing. */
 void engine_get_status(const struct engine *engine, struct engine_status *ret_status);

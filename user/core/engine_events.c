@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each kind of event changes, before any rule is tried. */
+#include <string.h>
+
+#include "base/units.h"
+#include "engine_private.h"
+
+/* ---- data -------------------------------------------------------------------------------------
+ */
+
+/* Each returns whether the rules are to be tried. */
+typedef bool event_function(struct engine *engine, const struct event *event, struct actions *out);
+
+static bool on_config(struct engine *engine, const struct event *event, struct actions *out)
+{
+	engine_reconfigure(engine, event->config);
+	if (engine->is_configured)
+		engine_log_state(engine, out, DECISION_STATE, REASON_CONFIG_CHANGED);
+	engine->is_configured = true;
+	if (engine->is_started)
+		engine->heartbeat_at_ns = engine->now_ns;
+	return true;
+}
+
+static void note_loss(struct engine *engine, enum loss_cause cause, uint64_t count)
+{
+	enum loss_kind kind = cause == LOSS_SAMPLE || cause == LOSS_URGENT_RING
+				      ? LOSS_KIND_DECISIVE
+				      : LOSS_KIND_ATTRIBUTION;
+
+	if (count == 0)
+		return;
+	engine->lost[cause] = units_plus(engine->lost[cause], count);
+	stabilizer_note_loss(&engine->stabilizer, kind, engine->now_ns,
+			     engine->config.stabilization_ns);
+	if (cause == LOSS_SAMPLE) {
+		engine->sample_base_ns = engine->now_ns;
+		engine->is_sample_tried = true;
+	}
+}
+
+static bool on_source(struct engine *engine, const struct event *event, struct actions *out)
+{
+	uint32_t source = event->source.source;
+	bool is_worse = source < engine->source;
+
+	if (source == engine->source)
+		return false;
+	engine->source = source;
+	/* New programs count from zero; and what was seen by other means is not comparable. */
+	attribution_init(&engine->attribution);
+	pressure_restart(&engine->pressure);
+	/* Between two sources pressure may have gone unseen. */
+	if (is_worse)
+		stabilizer_note_loss(&engine->stabilizer, LOSS_KIND_DECISIVE, engine->now_ns,
+				     engine->config.stabilization_ns);
+	engine_log_state(engine, out, DECISION_STATE, REASON_SOURCE_CHANGED);
+	return true;
+}
+
+static bool on_process(struct engine *engine, const struct event *event, struct actions *out)
+{
+	struct process_delta delta;
+
+	(void)out;
+	attribution_record(&engine->attribution, engine->now_ns, &event->process, &delta);
+	pressure_add(&engine->pressure, &delta);
+	if (delta.is_slot_lost)
+		note_loss(engine, LOSS_SLOT, 1);
+	return event->process.record.header.flags & PROCESS_URGENT;
+}
+
+static bool on_window(struct engine *engine, const struct event *event, struct actions *out)
+{
+	(void)out;
+	engine->host = event->window.host;
+	pressure_close_window(&engine->pressure, engine->now_ns, &event->window,
+			      &engine->attribution);
+	return true;
+}
+
+static bool is_part_of_answered_oom(const struct engine *engine, const struct oom_record *record)
+{
+	uint64_t time_ns = record->header.time_ns;
+	uint64_t answered_ns = engine->oom_answered_ns;
+	uint64_t apart_ns =
+		units_max(units_minus(time_ns, answered_ns), units_minus(answered_ns, time_ns));
+
+	return engine->is_oom_answered && apart_ns < engine->config.confirm_ns;
+}
+
+static bool on_oom(struct engine *engine, const struct event *event, struct actions *out)
+{
+	const struct event_oom *oom = &event->oom;
+	const struct proposal blame = {.blame = BLAME_MEMORY, .stall_class = STALL_FOREIGN};
+	struct situation situation;
+	uint32_t reason = REASON_NONE;
+
+	if (oom->is_limit_ours || (oom->party == PARTY_MODEL && oom->record.limit_cgroup_id))
+		reason = REASON_OOM_GROUP;
+	else if (oom->record.limit_cgroup_id == 0)
+		reason = REASON_OOM_HOST;
+	engine->oom = oom->record;
+	engine->oom_party = oom->party;
+	if (reason != REASON_NONE) {
+		stabilizer_restart(&engine->stabilizer, engine->now_ns);
+		engine->restless_ns = engine->now_ns;
+		/* A group that dies as a whole is one emergency, not one for each process. */
+		if (!is_part_of_answered_oom(engine, &oom->record))
+			engine->oom_reason = reason;
+		return true;
+	}
+	if (engine->hold.foreign_oom_cgroup_id != oom->record.cgroup_id) {
+		engine->oom_reason = REASON_NOT_OURS;
+		engine_get_situation(engine, false, &situation);
+		engine_log_foreign(engine, out, &situation, &blame);
+		engine->oom_reason = REASON_NONE;
+	}
+	engine->hold.foreign_oom_cgroup_id = oom->record.cgroup_id;
+	return true;
+}
+
+static void start(struct engine *engine, struct actions *out)
+{
+	const struct engine_config *config = &engine->config;
+	bool has_manager = engine->transition.has_manager;
+	uint32_t tier = engine->hello_tier;
+
+	if (!engine->is_hello_tier_known)
+		tier = ladder_find_largest(&config->ladder, &engine->resources,
+					   config->upgrade_below_permyriad, config->min_tier,
+					   config->ladder.count - 1);
+	transition_init(&engine->transition, tier, !engine->is_hello_tier_known);
+	engine->transition.has_manager = has_manager;
+	engine->transition.reason = REASON_INITIAL;
+	engine->is_started = true;
+	stabilizer_restart(&engine->stabilizer, engine->now_ns);
+	engine_log_state(engine, out, DECISION_START, REASON_INITIAL);
+	engine->heartbeat_at_ns = engine->now_ns;
+}
+
+static bool on_sample(struct engine *engine, const struct event *event, struct actions *out)
+{
+	engine_take_sample(engine, &event->sample);
+	if (!engine->is_started)
+		start(engine, out);
+	return true;
+}
+
+static bool on_loss(struct engine *engine, const struct event *event, struct actions *out)
+{
+	(void)out;
+	for (int cause = 0; cause < LOSS_CAUSE_COUNT; cause++)
+		note_loss(engine, (enum loss_cause)cause, event->loss.count[cause]);
+	return true;
+}
+
+static bool on_tick(struct engine *engine, const struct event *event, struct actions *out)
+{
+	(void)engine;
+	(void)event;
+	(void)out;
+	return true;
+}
+
+/* ---- commands ----------------------------------------------------------------------------------
+ */
+
+static void on_hello(struct engine *engine, const struct event_command *command,
+		     struct actions *out)
+{
+	bool is_tier_named =
+		ladder_find_name(&engine->config.ladder, command->tier, &engine->hello_tier);
+	struct situation situation;
+	struct transition_input input;
+
+	engine->transition.has_manager = true;
+	if (!engine->is_started) {
+		engine->is_hello_tier_known |= is_tier_named;
+		return;
+	}
+	engine_get_situation(engine, false, &situation);
+	engine_fill_input(engine, &situation, &input);
+	input.is_tier_named = is_tier_named;
+	input.target = engine->hello_tier;
+	engine_apply_transition(engine, out, TRANSITION_HELLO, &input, &situation, NULL);
+	engine->heartbeat_at_ns = engine->now_ns;
+}
+
+static void on_ack(struct engine *engine, const struct event_command *command, struct actions *out)
+{
+	static const enum transition_event events[] = {
+		[ACK_DRAINING] = TRANSITION_ACK_DRAINING,
+		[ACK_LOADING] = TRANSITION_ACK_LOADING,
+		[ACK_DONE] = TRANSITION_ACK_DONE,
+		[ACK_FAILED] = TRANSITION_ACK_FAILED,
+	};
+	struct situation situation;
+	struct transition_input input;
+
+	if (!engine->is_started || command->seq == 0 || command->seq != engine->transition.seq ||
+	    command->ack_state >= ARRAY_SIZE(events))
+		return;
+	engine_get_situation(engine, false, &situation);
+	engine_fill_input(engine, &situation, &input);
+	engine_apply_transition(engine, out, events[command->ack_state], &input, &situation, NULL);
+}
+
+static void set_paused(struct engine *engine, bool is_paused, struct actions *out)
+{
+	if (engine->is_paused == is_paused)
+		return;
+	engine->is_paused = is_paused;
+	/* Whoever resumes wants to see calm first, not a switch at once. */
+	if (!is_paused)
+		stabilizer_restart(&engine->stabilizer, engine->now_ns);
+	engine_forget_holds(engine);
+	engine_log_state(engine, out, DECISION_STATE, is_paused ? REASON_PAUSED : REASON_RESUMED);
+	if (engine->is_started)
+		engine->heartbeat_at_ns = engine->now_ns;
+}
+
+static void on_pause(struct engine *engine, const struct event_command *command,
+		     struct actions *out)
+{
+	(void)command;
+	set_paused(engine, true, out);
+}
+
+static void on_resume(struct engine *engine, const struct event_command *command,
+		      struct actions *out)
+{
+	(void)command;
+	set_paused(engine, false, out);
+}
+
+typedef void command_function(struct engine *engine, const struct event_command *command,
+			      struct actions *out);
+
+static bool on_command(struct engine *engine, const struct event *event, struct actions *out)
+{
+	static command_function *const commands[] = {
+		[COMMAND_HELLO] = on_hello,
+		[COMMAND_ACK] = on_ack,
+		[COMMAND_PAUSE] = on_pause,
+		[COMMAND_RESUME] = on_resume,
+	};
+	uint32_t verb = event->command.verb;
+
+	if (verb < ARRAY_SIZE(commands) && commands[verb])
+		commands[verb](engine, &event->command, out);
+	return true;
+}
+
+/* ---- all kinds ---------------------------------------------------------------------------------
+ */
+
+static event_function *const events[] = {
+	[EVENT_CONFIG] = on_config, [EVENT_SOURCE] = on_source,   [EVENT_PROCESS] = on_process,
+	[EVENT_WINDOW] = on_window, [EVENT_OOM] = on_oom,         [EVENT_SAMPLE] = on_sample,
+	[EVENT_LOSS] = on_loss,     [EVENT_COMMAND] = on_command, [EVENT_TICK] = on_tick,
+};
+
+bool engine_take_event(struct engine *engine, const struct event *event, struct actions *out)
+{
+	if (event->kind >= ARRAY_SIZE(events) || !events[event->kind])
+		return false;
+	if (!engine->is_configured && event->kind != EVENT_CONFIG)
+		return false;
+	return events[event->kind](engine, event, out);
+}

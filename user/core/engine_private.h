@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The engine's inside, shared by its files only:
+ *   engine.c         the door; timers, rules, holds, and what is carried out
+ *   engine_events.c  what each kind of event changes
+ *   engine_sample.c  samples: others' use, their past and trend, the first tier
+ *   engine_view.c    the situation that decisions are made from
+ *   engine_report.c  decisions, lines and status
+ *
+ * All times inside are counted from the first event, so that no decision depends on the clock's
+ * absolute value; they become absolute again on the way out.
+ */
+#ifndef TIERD_CORE_ENGINE_PRIVATE_H
+#define TIERD_CORE_ENGINE_PRIVATE_H
+
+#include "attribution.h"
+#include "engine.h"
+#include "forecast.h"
+#include "policy.h"
+#include "pressure.h"
+#include "stabilizer.h"
+#include "transition.h"
+
+/* The past of one resource, whatever its place in the samples. */
+struct resource_track {
+	bool is_used;
+	uint32_t kind;
+	uint32_t index;
+	struct forecast forecast;
+};
+
+/* What was last held for, so that it is logged on change only. */
+struct hold_log {
+	uint32_t reason;
+	bool is_step_up_hold;
+	bool is_logged[DECISION_REASON_COUNT];
+	uint64_t logged_ns[DECISION_REASON_COUNT];
+	bool is_foreign_stalled;
+	uint64_t foreign_oom_cgroup_id; /* group of the last OOM kill that was not ours */
+};
+
+struct engine {
+	struct engine_config config;
+	bool is_configured;
+	bool has_time;
+	uint64_t origin_ns; /* absolute time of the first event */
+	uint64_t now_ns;
+
+	uint32_t source;
+	bool is_started;
+	bool is_paused;
+
+	/* Samples. */
+	bool has_sample;
+	bool is_sample_tried; /* also when it failed */
+	struct event_sample sample;
+	uint64_t first_sample_ns;
+	uint64_t last_sample_ns;
+	uint64_t sample_base_ns; /* the next sample is due so long after this */
+	uint32_t over_limit_count;
+	bool is_confirmed;
+	bool was_model_seen;
+	bool is_model_unseen;
+	struct resources resources;
+	struct resource_track tracks[EVENT_RESOURCES_MAX];
+
+	/* OOM kills. */
+	uint32_t oom_reason; /* of the event in hand */
+	struct oom_record oom;
+	uint32_t oom_party;
+	bool is_oom_answered;
+	uint64_t oom_answered_ns; /* kernel time of the last kill that was stepped down for */
+
+	bool is_hello_tier_known;
+	uint32_t hello_tier;
+
+	uint64_t lost[LOSS_CAUSE_COUNT];
+	struct host_counters host;
+	uint64_t restless_ns; /* when something last pressed */
+	uint64_t heartbeat_at_ns;
+	struct hold_log hold;
+	struct decision last;
+	struct manager_line order; /* the last switch line */
+	struct decision_process order_victim;
+	struct decision_process order_culprit;
+
+	struct stabilizer stabilizer;
+	struct transition transition;
+	struct pressure pressure;
+	struct attribution attribution;
+};
+
+/* engine_events.c: returns whether the rules are to be tried */
+bool engine_take_event(struct engine *engine, const struct event *event, struct actions *out);
+
+/* engine.c */
+void engine_apply_transition(struct engine *engine, struct actions *out,
+			     enum transition_event event, const struct transition_input *input,
+			     const struct situation *situation, const struct proposal *proposal);
+void engine_fill_input(const struct engine *engine, const struct situation *situation,
+		       struct transition_input *ret_input);
+void engine_log_state(struct engine *engine, struct actions *out, uint32_t action, uint32_t reason);
+void engine_log_foreign(struct engine *engine, struct actions *out,
+			const struct situation *situation, const struct proposal *blame);
+void engine_forget_holds(struct engine *engine);
+
+/* engine_sample.c */
+void engine_take_sample(struct engine *engine, const struct event_sample *sample);
+void engine_reconfigure(struct engine *engine, const struct engine_config *config);
+uint64_t engine_next_sample_ns(const struct engine *engine);
+
+/* engine_view.c */
+void engine_get_situation(const struct engine *engine, bool is_fresh,
+			  struct situation *ret_situation);
+
+/* engine_report.c */
+void engine_fill_numbers(const struct engine *engine, const struct situation *situation,
+			 uint32_t target, struct decision *ret_decision);
+void engine_find_blamed(const struct engine *engine, const struct proposal *proposal,
+			struct decision *decision);
+void engine_push_decision(struct engine *engine, struct actions *out,
+			  const struct decision *decision);
+void engine_push_order(struct engine *engine, struct actions *out, uint32_t verb, uint32_t reason);
+void engine_push_state(struct engine *engine, struct actions *out);
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What samples tell: others' use of every resource now, at its recent peak and by its trend; and
+ * when to sample next. Also what a changed configuration changes in the ladder's numbers.
+ */
+#include <string.h>
+
+#include "base/units.h"
+#include "engine_private.h"
+
+#define MINUTE_NS (60 * NS_PER_S)
+
+/* ---- others ------------------------------------------------------------------------------------
+ */
+
+static const struct tier *serving_tier(const struct engine *engine)
+{
+	return &engine->config.ladder.tiers[transition_serving(&engine->transition)];
+}
+
+/*
+ * Whether the model's part is missing from the sample although it must be in the used bytes. Not
+ * so while a tier is being exchanged, if its processes could be found before: then it is gone.
+ */
+static bool is_unseen(const struct engine *engine, const struct event_sample *sample)
+{
+	uint32_t state = engine->transition.state;
+	bool is_exchanged = state == SWITCH_LOADING || state == SWITCH_SETTLING;
+
+	if (!engine->is_started || sample->model_processes > 0 ||
+	    transition_serving(&engine->transition) == TIER_OFF)
+		return false;
+	return !(is_exchanged && engine->was_model_seen);
+}
+
+static void note_model(struct engine *engine, const struct event_sample *sample)
+{
+	engine->is_model_unseen = is_unseen(engine, sample);
+	if (sample->model_processes > 0)
+		engine->was_model_seen = true;
+	else if (engine->is_model_unseen)
+		engine->was_model_seen = false;
+}
+
+static uint64_t others_bytes(const struct engine *engine, const struct event_resource *resource)
+{
+	uint64_t ours = resource->model_bytes;
+
+	if (engine->is_model_unseen)
+		ours = ladder_footprint_bytes(serving_tier(engine), resource->kind,
+					      resource->index);
+	return units_minus(resource->used_bytes, ours);
+}
+
+static struct resource_track *find_track(struct engine *engine,
+					 const struct event_resource *resource)
+{
+	struct resource_track *free_track = NULL;
+
+	for (int i = 0; i < EVENT_RESOURCES_MAX; i++) {
+		struct resource_track *track = &engine->tracks[i];
+
+		if (track->is_used && track->kind == resource->kind &&
+		    track->index == resource->index)
+			return track;
+		if (!track->is_used)
+			free_track = track;
+	}
+	if (!free_track)
+		return NULL;
+	free_track->is_used = true;
+	free_track->kind = resource->kind;
+	free_track->index = resource->index;
+	forecast_init(&free_track->forecast, engine->config.trend_ns,
+		      engine->config.stabilization_ns);
+	return free_track;
+}
+
+/* A resource that is no longer reported gives its track back. */
+static void drop_tracks(struct engine *engine, const struct event_sample *sample)
+{
+	for (int i = 0; i < EVENT_RESOURCES_MAX; i++) {
+		struct resource_track *track = &engine->tracks[i];
+		bool is_reported = false;
+
+		for (uint32_t j = 0; j < sample->resource_count; j++)
+			is_reported |= sample->resources[j].kind == track->kind &&
+				       sample->resources[j].index == track->index;
+		track->is_used &= is_reported;
+	}
+}
+
+static uint64_t add_change(uint64_t bytes, int64_t change)
+{
+	return change > 0 ? units_plus(bytes, (uint64_t)change) : bytes;
+}
+
+static void view_resource(struct engine *engine, const struct event_resource *resource,
+			  struct resource_view *ret_view)
+{
+	struct resource_track *track = find_track(engine, resource);
+	uint64_t others = others_bytes(engine, resource);
+
+	*ret_view = (struct resource_view){
+		.kind = resource->kind,
+		.index = resource->index,
+		.capacity_bytes = resource->capacity_bytes,
+		.model_bytes = resource->model_bytes,
+		.others_bytes = {others, others, others},
+	};
+	if (!track)
+		return;
+	forecast_add(&track->forecast, engine->now_ns, others);
+	ret_view->others_bytes[LADDER_PEAK] = forecast_peak_bytes(&track->forecast, engine->now_ns);
+	ret_view->others_bytes[LADDER_TREND] =
+		add_change(others, forecast_change_bytes(&track->forecast, engine->now_ns,
+							 engine->config.trend_horizon_ns));
+	ret_view->trend_bytes_per_min =
+		forecast_change_bytes(&track->forecast, engine->now_ns, MINUTE_NS);
+}
+
+static void view_resources(struct engine *engine)
+{
+	const struct event_sample *sample = &engine->sample;
+
+	drop_tracks(engine, sample);
+	engine->resources.count = sample->resource_count;
+	for (uint32_t i = 0; i < sample->resource_count; i++)
+		view_resource(engine, &sample->resources[i], &engine->resources.view[i]);
+}
+
+/* ---- one sample --------------------------------------------------------------------------------
+ */
+
+/* Without process records the kernel's total stands in for others' stall. */
+static void take_psi(struct engine *engine, const struct event_sample *sample)
+{
+	/* A total of 0 is that of a kernel without PSI, or one that has just got it. */
+	if (engine->source != SOURCE_PSI || engine->sample.psi_mem_some_ns == 0)
+		return;
+	pressure_add_host_stall(
+		&engine->pressure, engine->last_sample_ns, engine->now_ns,
+		units_minus(sample->psi_mem_some_ns, engine->sample.psi_mem_some_ns));
+}
+
+static void count_over_limit(struct engine *engine)
+{
+	uint32_t use = ladder_worst_permyriad(serving_tier(engine), &engine->resources, LADDER_NOW);
+
+	if (use < engine->config.degrade_above_permyriad) {
+		engine->over_limit_count = 0;
+		engine->is_confirmed = false;
+		return;
+	}
+	if (engine->over_limit_count < UINT32_MAX)
+		engine->over_limit_count++;
+	engine->is_confirmed =
+		engine->over_limit_count >= 2 || (engine->sample.flags & SAMPLE_CONFIRMED);
+}
+
+void engine_take_sample(struct engine *engine, const struct event_sample *sample)
+{
+	take_psi(engine, sample);
+	engine->sample = *sample;
+	if (engine->sample.resource_count > EVENT_RESOURCES_MAX)
+		engine->sample.resource_count = EVENT_RESOURCES_MAX;
+	if (!engine->has_sample)
+		engine->first_sample_ns = engine->now_ns;
+	engine->has_sample = true;
+	engine->last_sample_ns = engine->now_ns;
+	engine->sample_base_ns = engine->now_ns;
+	note_model(engine, &engine->sample);
+	view_resources(engine);
+	count_over_limit(engine);
+}
+
+/* Room until the first resource reaches degrade_above with the serving tier in place. */
+static uint64_t headroom_bytes(const struct engine *engine)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; i < engine->resources.count; i++) {
+		const struct resource_view *view = &engine->resources.view[i];
+		uint64_t limit = units_scale(view->capacity_bytes,
+					     engine->config.degrade_above_permyriad, PERMYRIAD);
+		uint64_t footprint =
+			ladder_footprint_bytes(serving_tier(engine), view->kind, view->index);
+		uint64_t use = units_plus(view->others_bytes[LADDER_NOW], footprint);
+
+		if (view->capacity_bytes)
+			least = units_min(least, units_minus(limit, use));
+	}
+	return least;
+}
+
+uint64_t engine_next_sample_ns(const struct engine *engine)
+{
+	const struct engine_config *config = &engine->config;
+	uint64_t longest_ns = units_max(config->sample_period_ns, config->sample_period_min_ns);
+	uint64_t period_ns;
+
+	if (!engine->has_sample && !engine->is_sample_tried)
+		return engine->now_ns;
+	if (!engine->has_sample)
+		return units_plus(engine->sample_base_ns, longest_ns);
+	if (engine->over_limit_count > 0)
+		return units_plus(engine->sample_base_ns, config->confirm_ns);
+	period_ns = longest_ns;
+	if (config->fill_bytes_per_s)
+		period_ns = units_scale(headroom_bytes(engine), NS_PER_S, config->fill_bytes_per_s);
+	period_ns = units_max(units_min(period_ns, longest_ns), config->sample_period_min_ns);
+	return units_plus(engine->sample_base_ns, period_ns);
+}
+
+/* ---- configuration -----------------------------------------------------------------------------
+ */
+
+static void set_config(struct engine *engine, const struct engine_config *config)
+{
+	struct ladder *ladder = &engine->config.ladder;
+
+	engine->config = *config;
+	ladder->count = (uint32_t)units_min(units_max(ladder->count, 1), LADDER_TIERS_MAX);
+	engine->config.min_tier = (uint32_t)units_min(config->min_tier, ladder->count - 1);
+	for (int i = 0; i < EVENT_RESOURCES_MAX; i++) {
+		if (engine->tracks[i].is_used)
+			forecast_configure(&engine->tracks[i].forecast, engine->now_ns,
+					   config->trend_ns, config->stabilization_ns);
+	}
+}
+
+/* Tiers keep their names, not their numbers. */
+static void rename_tiers(struct engine *engine, const struct ladder *before)
+{
+	const struct ladder *ladder = &engine->config.ladder;
+	struct transition *t = &engine->transition;
+	uint32_t largest = ladder_find_largest(ladder, &engine->resources,
+					       engine->config.upgrade_below_permyriad,
+					       engine->config.min_tier, ladder->count - 1);
+	bool is_kept = ladder_find_name(ladder, before->tiers[t->wanted].name, &t->wanted);
+
+	if (!ladder_find_name(ladder, before->tiers[t->actual].name, &t->actual)) {
+		t->actual = TIER_OFF;
+		t->is_assumed = true;
+	}
+	if (!ladder_find_name(ladder, before->tiers[t->from].name, &t->from))
+		t->from = t->actual;
+	if (!ladder_find_name(ladder, before->tiers[t->to].name, &t->to))
+		t->to = t->actual;
+	if (is_kept)
+		return;
+	t->wanted = largest;
+	t->state = SWITCH_STEADY;
+	t->is_open = false;
+	t->mode = SWITCH_PLANNED;
+	t->reason = REASON_CONFIG_CHANGED;
+	t->deadline_ns = engine->now_ns;
+}
+
+void engine_reconfigure(struct engine *engine, const struct engine_config *config)
+{
+	struct ladder before = engine->config.ladder;
+
+	set_config(engine, config);
+	if (engine->is_started)
+		rename_tiers(engine, &before);
+	else if (engine->is_hello_tier_known)
+		engine->is_hello_tier_known = ladder_find_name(
+			&engine->config.ladder, before.tiers[engine->hello_tier].name,
+			&engine->hello_tier);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which tier fits: use of every resource as it would be with a tier in place (others' use plus
+ * the tier's footprint). Pure arithmetic; the resource with the highest use counts.
+ */
+#ifndef TIERD_CORE_LADDER_H
+#define TIERD_CORE_LADDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+
+/* Others' use at which time. */
+enum ladder_basis {
+	LADDER_NOW,
+	LADDER_PEAK,  /* the highest of the recent past */
+	LADDER_TREND, /* if the trend goes on until the horizon; never less than now */
+	LADDER_BASIS_COUNT,
+};
+
+struct resource_view {
+	uint32_t kind; /* enum resource_kind */
+	uint32_t index;
+	uint64_t capacity_bytes;
+	uint64_t model_bytes; /* measured */
+	uint64_t others_bytes[LADDER_BASIS_COUNT];
+	int64_t trend_bytes_per_min;
+};
+
+struct resources {
+	uint32_t count;
+	struct resource_view view[EVENT_RESOURCES_MAX];
+};
+
+/* What a tier takes of a resource of this kind. */
+uint64_t ladder_footprint_bytes(const struct tier *tier, uint32_t kind, uint32_t index);
+
+/* Use of one resource with the tier in place; 0 where capacity is unknown. */
+uint32_t ladder_use_permyriad(const struct tier *tier, const struct resource_view *view,
+			      enum ladder_basis basis);
+
+/* The view with the highest use, the first of equals; NULL if there is none. */
+const struct resource_view *ladder_find_worst(const struct tier *tier,
+					      const struct resources *resources,
+					      enum ladder_basis basis, uint32_t *ret_permyriad);
+
+/* Highest use of any resource; 0 if there is none. */
+uint32_t ladder_worst_permyriad(const struct tier *tier, const struct resources *resources,
+				enum ladder_basis basis);
+
+/*
+ * The largest tier in min_tier..max_tier that keeps every resource under below_permyriad now;
+ * min_tier if none does.
+ */
+uint32_t ladder_find_largest(const struct ladder *ladder, const struct resources *resources,
+			     uint32_t below_permyriad, uint32_t min_tier, uint32_t max_tier);
+
+/* Index of the tier called name (which need not be terminated); false if there is none. */
+bool ladder_find_name(const struct ladder *ladder, const char name[EVENT_TIER_NAME_LEN],
+		      uint32_t *ret_tier);
+
+#endif

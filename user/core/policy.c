@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "policy.h"
+
+#include <string.h>
+
+#include "base/units.h"
+
+#define STATE(state) (1U << (state))
+#define STATES_ALL                                                               \
+	(STATE(SWITCH_STEADY) | STATE(SWITCH_DRAINING) | STATE(SWITCH_LOADING) | \
+	 STATE(SWITCH_SETTLING))
+
+/* Classes of stall that a smaller tier may relieve. */
+static const uint32_t relievable[] = {STALL_GROUP, STALL_HOST};
+
+/* ---- what is seen ------------------------------------------------------------------------------
+ */
+
+static const struct tier *serving_tier(const struct situation *s, const struct engine_config *c)
+{
+	return &c->ladder.tiers[s->serving];
+}
+
+uint32_t policy_use_permyriad(const struct situation *s, const struct engine_config *c)
+{
+	return ladder_worst_permyriad(serving_tier(s, c), &s->resources, LADDER_NOW);
+}
+
+uint32_t policy_stall_permyriad(const struct situation *s, uint32_t party, enum stall_span span)
+{
+	uint32_t highest = 0;
+
+	for (int kind = 0; kind < STALL_CLASS_COUNT; kind++) {
+		uint32_t stall = s->stall_permyriad[party][kind][span];
+
+		highest = stall > highest ? stall : highest;
+	}
+	return highest;
+}
+
+static uint32_t class_stall_permyriad(const struct situation *s, uint32_t stall_class,
+				      enum stall_span span)
+{
+	uint32_t others = s->stall_permyriad[PARTY_OTHERS][stall_class][span];
+	uint32_t model = s->stall_permyriad[PARTY_MODEL][stall_class][span];
+
+	return others > model ? others : model;
+}
+
+static bool is_stalled(const struct situation *s, enum stall_span span, uint32_t threshold)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(relievable); i++) {
+		if (class_stall_permyriad(s, relievable[i], span) >= threshold)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t cpu_wait_reason(const struct situation *s, const struct engine_config *c)
+{
+	if (s->serving == TIER_OFF)
+		return REASON_NONE;
+	if (s->cpu.model_wait_permyriad >= c->cpu_wait_above_permyriad)
+		return REASON_CPU_WAIT_MODEL;
+	if (s->cpu.others_wait_permyriad >= c->cpu_wait_above_permyriad)
+		return REASON_CPU_WAIT_OTHERS;
+	return REASON_NONE;
+}
+
+uint32_t policy_share_permyriad(const struct situation *s, const struct engine_config *c,
+				uint32_t stall_class)
+{
+	uint32_t kind = stall_class == STALL_GROUP ? RESOURCE_GROUP_MEMORY : RESOURCE_HOST_MEMORY;
+	const struct resource_view *tightest = NULL;
+	uint32_t tightest_permyriad = 0;
+	uint64_t ours;
+
+	if (s->serving == TIER_OFF)
+		return 0;
+	for (uint32_t i = 0; i < s->resources.count; i++) {
+		const struct resource_view *view = &s->resources.view[i];
+		uint32_t use = ladder_use_permyriad(serving_tier(s, c), view, LADDER_NOW);
+
+		if (view->kind != kind || (tightest && use <= tightest_permyriad))
+			continue;
+		tightest = view;
+		tightest_permyriad = use;
+	}
+	if (!tightest)
+		return PERMYRIAD;
+	ours = units_max(ladder_footprint_bytes(serving_tier(s, c), kind, tightest->index),
+			 tightest->model_bytes);
+	return units_permyriad(ours, units_plus(tightest->others_bytes[LADDER_NOW], ours));
+}
+
+uint32_t policy_find_pressure(const struct situation *s, const struct engine_config *c)
+{
+	bool is_own_effect =
+		s->switch_state == SWITCH_LOADING || s->switch_state == SWITCH_SETTLING;
+	uint32_t use = policy_use_permyriad(s, c);
+
+	if (s->oom != REASON_NONE)
+		return s->oom;
+	if (use >= c->degrade_above_permyriad)
+		return REASON_USE_OVER_DEGRADE;
+	if (is_own_effect)
+		return REASON_NONE;
+	if (use >= c->upgrade_below_permyriad)
+		return REASON_USE_OVER_UPGRADE;
+	if (is_stalled(s, STALL_SPAN_CALM, c->calm_stall_permyriad))
+		return REASON_STALL_OVER_ABOVE;
+	return cpu_wait_reason(s, c);
+}
+
+/* ---- what is asked for -------------------------------------------------------------------------
+ */
+
+static void hold(struct proposal *p, uint32_t reason)
+{
+	if (p->action != PROPOSE_NOTHING)
+		return;
+	p->action = PROPOSE_HOLD;
+	p->reason = reason;
+}
+
+static void order(struct proposal *p, uint32_t reason, enum switch_mode mode, uint32_t target)
+{
+	p->action = PROPOSE_SWITCH;
+	p->reason = reason;
+	p->mode = mode;
+	p->target = target;
+	p->is_step_up_hold = false;
+}
+
+static void blame_memory(struct proposal *p, uint32_t stall_class)
+{
+	if (p->blame != BLAME_NOBODY)
+		return;
+	p->blame = BLAME_MEMORY;
+	p->stall_class = stall_class;
+}
+
+/* Memory of the worst resource has a culprit; that of a GPU has none that is known here. */
+static void blame_use(const struct situation *s, const struct engine_config *c, struct proposal *p)
+{
+	uint32_t use;
+	const struct resource_view *worst =
+		ladder_find_worst(serving_tier(s, c), &s->resources, LADDER_NOW, &use);
+
+	if (worst && worst->kind != RESOURCE_VRAM)
+		blame_memory(p, worst->kind == RESOURCE_GROUP_MEMORY ? STALL_GROUP : STALL_HOST);
+}
+
+/* At once, to the largest tier that will not be stepped down from next; at least one rung. */
+static void order_immediate(const struct situation *s, const struct engine_config *c,
+			    struct proposal *p, uint32_t reason, uint32_t highest)
+{
+	if (s->serving <= c->min_tier) {
+		hold(p, REASON_MIN_TIER);
+		return;
+	}
+	order(p, reason, SWITCH_IMMEDIATE,
+	      ladder_find_largest(&c->ladder, &s->resources, c->upgrade_below_permyriad,
+				  c->min_tier, highest));
+}
+
+/* Each rule returns whether it asks for something final; holds are noted and passed over. */
+typedef bool rule_function(const struct situation *s, const struct engine_config *c,
+			   struct proposal *p);
+
+static bool rule_oom(const struct situation *s, const struct engine_config *c, struct proposal *p)
+{
+	if (s->oom == REASON_NONE)
+		return false;
+	blame_memory(p, s->oom == REASON_OOM_GROUP ? STALL_GROUP : STALL_HOST);
+	order_immediate(s, c, p, s->oom, units_minus(s->serving, 1));
+	return p->action == PROPOSE_SWITCH;
+}
+
+static bool rule_use_over_degrade(const struct situation *s, const struct engine_config *c,
+				  struct proposal *p)
+{
+	if (policy_use_permyriad(s, c) < c->degrade_above_permyriad)
+		return false;
+	blame_use(s, c, p);
+	if (!s->is_confirmed && !is_stalled(s, STALL_SPAN_ABOVE, c->stall_above_permyriad)) {
+		hold(p, REASON_UNCONFIRMED);
+		return false;
+	}
+	order_immediate(s, c, p, REASON_USE_OVER_DEGRADE, units_minus(s->serving, 1));
+	return p->action == PROPOSE_SWITCH;
+}
+
+/* The next rung down that takes less memory; false if there is none. */
+static bool find_lighter(const struct situation *s, const struct engine_config *c,
+			 uint32_t *ret_tier)
+{
+	for (uint32_t tier = s->serving; tier-- > c->min_tier;) {
+		if (c->ladder.tiers[tier].memory_bytes < serving_tier(s, c)->memory_bytes) {
+			*ret_tier = tier;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool step_for_stall(const struct situation *s, const struct engine_config *c,
+			   struct proposal *p, uint32_t stall_class, enum switch_mode mode)
+{
+	uint32_t target;
+
+	blame_memory(p, stall_class);
+	if (policy_share_permyriad(s, c, stall_class) < c->share_min_permyriad ||
+	    s->serving == TIER_OFF) {
+		hold(p, REASON_NOT_OURS);
+		return false;
+	}
+	if (s->serving <= c->min_tier) {
+		hold(p, REASON_MIN_TIER);
+		return false;
+	}
+	if (!find_lighter(s, c, &target)) {
+		hold(p, REASON_NOT_OURS);
+		return false;
+	}
+	if (mode == SWITCH_IMMEDIATE)
+		order_immediate(s, c, p, REASON_STALL_OVER_URGENT, target);
+	else
+		order(p, REASON_STALL_OVER_ABOVE, SWITCH_PLANNED, target);
+	return true;
+}
+
+static bool rule_stall(const struct situation *s, const struct engine_config *c, struct proposal *p,
+		       enum stall_span span, uint32_t threshold, enum switch_mode mode)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(relievable); i++) {
+		if (class_stall_permyriad(s, relievable[i], span) >= threshold &&
+		    step_for_stall(s, c, p, relievable[i], mode))
+			return true;
+	}
+	return false;
+}
+
+static bool rule_stall_over_urgent(const struct situation *s, const struct engine_config *c,
+				   struct proposal *p)
+{
+	return rule_stall(s, c, p, STALL_SPAN_URGENT, c->stall_urgent_permyriad, SWITCH_IMMEDIATE);
+}
+
+static bool rule_stall_over_above(const struct situation *s, const struct engine_config *c,
+				  struct proposal *p)
+{
+	return rule_stall(s, c, p, STALL_SPAN_ABOVE, c->stall_above_permyriad, SWITCH_PLANNED);
+}
+
+static bool rule_use_over_upgrade(const struct situation *s, const struct engine_config *c,
+				  struct proposal *p)
+{
+	uint32_t use = policy_use_permyriad(s, c);
+
+	/* Over degrade_above but not confirmed: one sample alone starts nothing. */
+	if (use < c->upgrade_below_permyriad || use >= c->degrade_above_permyriad)
+		return false;
+	blame_use(s, c, p);
+	if (s->serving <= c->min_tier) {
+		hold(p, REASON_MIN_TIER);
+		return false;
+	}
+	order(p, REASON_USE_OVER_UPGRADE, SWITCH_PLANNED, s->serving - 1);
+	return true;
+}
+
+/* Fewer cores where both tiers say how many they use; else less memory to read per token. */
+static bool needs_less_cpu(const struct tier *target, const struct tier *serving)
+{
+	if (target->cores_permille && serving->cores_permille &&
+	    target->cores_permille < serving->cores_permille)
+		return true;
+	return target->memory_bytes < serving->memory_bytes;
+}
+
+static bool rule_cpu_wait(const struct situation *s, const struct engine_config *c,
+			  struct proposal *p)
+{
+	uint32_t reason = cpu_wait_reason(s, c);
+
+	if (reason == REASON_NONE)
+		return false;
+	if (p->blame == BLAME_NOBODY) {
+		p->blame = BLAME_CPU;
+		p->party = reason == REASON_CPU_WAIT_MODEL ? PARTY_MODEL : PARTY_OTHERS;
+	}
+	if (s->serving <= c->min_tier || s->serving - 1 == TIER_OFF) {
+		hold(p, REASON_MIN_TIER);
+		return false;
+	}
+	if (!needs_less_cpu(&c->ladder.tiers[s->serving - 1], serving_tier(s, c))) {
+		hold(p, REASON_NOT_OURS);
+		return false;
+	}
+	order(p, reason, SWITCH_PLANNED, s->serving - 1);
+	return true;
+}
+
+/* ---- while draining ----------------------------------------------------------------------------
+ */
+
+static bool rule_cancel_step_down(const struct situation *s, const struct engine_config *c,
+				  struct proposal *p)
+{
+	uint32_t clear_permyriad =
+		(uint32_t)units_minus(c->upgrade_below_permyriad, c->margin_permyriad);
+
+	if (s->target > s->serving || policy_use_permyriad(s, c) >= clear_permyriad ||
+	    is_stalled(s, STALL_SPAN_ABOVE, c->stall_above_permyriad) ||
+	    cpu_wait_reason(s, c) != REASON_NONE)
+		return false;
+	p->action = PROPOSE_CANCEL;
+	p->reason = REASON_PRESSURE_CLEARED;
+	return true;
+}
+
+static bool rule_cancel_step_up(const struct situation *s, const struct engine_config *c,
+				struct proposal *p)
+{
+	uint32_t reason = policy_find_pressure(s, c);
+
+	if (s->target <= s->serving)
+		return false;
+	if (reason == REASON_NONE &&
+	    ladder_worst_permyriad(&c->ladder.tiers[s->target], &s->resources, LADDER_NOW) >=
+		    c->upgrade_below_permyriad)
+		reason = REASON_USE_OVER_UPGRADE;
+	if (reason == REASON_NONE)
+		return false;
+	p->action = PROPOSE_CANCEL;
+	p->reason = reason;
+	return true;
+}
+
+/* ---- up ----------------------------------------------------------------------------------------
+ */
+
+static bool rule_step_up(const struct situation *s, const struct engine_config *c,
+			 struct proposal *p)
+{
+	uint32_t target = s->serving + 1;
+	uint32_t limit = (uint32_t)units_minus(c->degrade_above_permyriad, c->margin_permyriad);
+	const struct tier *tier = &c->ladder.tiers[target];
+	uint32_t reason = REASON_NONE;
+
+	if (!s->is_fresh || p->action != PROPOSE_NOTHING || target >= c->ladder.count ||
+	    policy_use_permyriad(s, c) >= c->upgrade_below_permyriad ||
+	    ladder_worst_permyriad(tier, &s->resources, LADDER_NOW) >= c->upgrade_below_permyriad)
+		return false;
+	if (s->pressure_calm_ns < s->stabilization_ns)
+		reason = REASON_STABILIZING;
+	else if (s->calm_ns < s->stabilization_ns)
+		reason = REASON_DATA_LOST;
+	else if (s->is_model_unseen && s->serving != TIER_OFF)
+		reason = REASON_MODEL_UNSEEN;
+	else if (ladder_worst_permyriad(tier, &s->resources, LADDER_PEAK) > limit)
+		reason = REASON_PEAK_DOES_NOT_FIT;
+	else if (ladder_worst_permyriad(tier, &s->resources, LADDER_TREND) >= limit)
+		reason = REASON_TREND_RISING;
+	if (reason != REASON_NONE) {
+		hold(p, reason);
+		p->is_step_up_hold = true;
+		return false;
+	}
+	order(p, REASON_CALM, SWITCH_PLANNED, target);
+	return true;
+}
+
+/* ---- all together ------------------------------------------------------------------------------
+ */
+
+static const struct {
+	uint32_t states;
+	rule_function *rule;
+} rules[] = {
+	{STATES_ALL, rule_oom},
+	{STATES_ALL, rule_use_over_degrade},
+	{STATE(SWITCH_STEADY) | STATE(SWITCH_DRAINING), rule_stall_over_urgent},
+	{STATE(SWITCH_DRAINING), rule_cancel_step_down},
+	{STATE(SWITCH_DRAINING), rule_cancel_step_up},
+	{STATE(SWITCH_STEADY), rule_use_over_upgrade},
+	{STATE(SWITCH_STEADY), rule_stall_over_above},
+	{STATE(SWITCH_STEADY), rule_cpu_wait},
+	{STATE(SWITCH_STEADY), rule_step_up},
+};
+
+/* What stands in the way of any switch. */
+static void gate(const struct situation *s, struct proposal *p)
+{
+	uint32_t reason = s->is_paused ? REASON_PAUSED : REASON_WARMUP;
+
+	if (p->action != PROPOSE_SWITCH || (s->is_warm && !s->is_paused))
+		return;
+	p->is_step_up_hold = p->target > s->serving;
+	p->action = PROPOSE_NOTHING;
+	hold(p, reason);
+}
+
+void policy_propose(const struct situation *s, const struct engine_config *c,
+		    struct proposal *ret_proposal)
+{
+	struct proposal p = {.target = s->serving};
+
+	p.is_foreign_stalled = class_stall_permyriad(s, STALL_FOREIGN, STALL_SPAN_ABOVE) >=
+			       c->stall_above_permyriad;
+	if (s->source == SOURCE_NONE) {
+		hold(&p, REASON_SOURCE_LOST);
+	} else {
+		for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+			if ((rules[i].states & STATE(s->switch_state)) && rules[i].rule(s, c, &p))
+				break;
+		}
+		gate(s, &p);
+	}
+	*ret_proposal = p;
+}
