@@ -264,7 +264,7 @@ static const char *parse_pair(const struct control_verb_rule *rule, struct word 
 			      struct control_line *line, uint32_t *seen, const char **ret_key)
 {
 	const char *equals = memchr(pair.text, '=', pair.len);
-	char value[VALUE_MAX];
+	char value[VALUE_MAX] = "";
 	const char *problem;
 	struct word text;
 	uint32_t key;

@@ -105,27 +105,29 @@ static struct epoll_event make_event(const struct loop *loop, const struct sourc
 	};
 }
 
-static int add_source(struct loop *loop, uint32_t kind, int fd, uint32_t events,
-		      struct source **ret_source)
+/* Returns NULL and sets *ret_err if it cannot be added. */
+static struct source *add_source(struct loop *loop, uint32_t kind, int fd, uint32_t events,
+				 int *ret_err)
 {
 	struct source *source = NULL;
 	struct epoll_event event;
 
-	if (find_source(loop, fd))
-		return -EEXIST;
-	for (size_t i = 0; i < LOOP_SOURCES_MAX && !source; i++) {
+	*ret_err = find_source(loop, fd) ? -EEXIST : -ENOSPC;
+	for (size_t i = 0; *ret_err != -EEXIST && i < LOOP_SOURCES_MAX && !source; i++) {
 		if (loop->sources[i].kind == SOURCE_KIND_FREE)
 			source = &loop->sources[i];
 	}
 	if (!source)
-		return -ENOSPC;
+		return NULL;
 	event = make_event(loop, source, events);
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event))
-		return -errno;
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event)) {
+		*ret_err = -errno;
+		return NULL;
+	}
 	source->kind = kind;
 	source->fd = fd;
-	*ret_source = source;
-	return 0;
+	*ret_err = 0;
+	return source;
 }
 
 static void remove_source(struct loop *loop, struct source *source)
@@ -140,10 +142,10 @@ static void remove_source(struct loop *loop, struct source *source)
 int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_callback callback,
 		void *context)
 {
-	struct source *source;
-	int err = add_source(loop, SOURCE_KIND_FD, fd, events, &source);
+	int err;
+	struct source *source = add_source(loop, SOURCE_KIND_FD, fd, events, &err);
 
-	if (err)
+	if (!source)
 		return err;
 	source->on_fd = callback;
 	source->context = context;
@@ -174,16 +176,17 @@ int loop_remove_fd(struct loop *loop, int fd)
 int loop_add_timer(struct loop *loop, loop_timer_callback callback, void *context,
 		   struct loop_timer **ret_timer)
 {
-	_cleanup_close_ int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	struct source *source;
 	int err;
 
 	if (fd < 0)
 		return -errno;
-	err = add_source(loop, SOURCE_KIND_TIMER, fd, EPOLLIN, &source);
-	if (err)
+	source = add_source(loop, SOURCE_KIND_TIMER, fd, EPOLLIN, &err);
+	if (!source) {
+		close(fd);
 		return err;
-	fd = -1;
+	}
 	source->on_timer = callback;
 	source->context = context;
 	source->timer.loop = loop;
@@ -217,10 +220,10 @@ void loop_remove_timer(struct loop_timer *timer)
 
 int loop_add_signals(struct loop *loop, loop_signal_callback callback, void *context)
 {
-	_cleanup_close_ int fd = -1;
 	struct source *source;
 	sigset_t mask;
 	int err;
+	int fd;
 
 	if (loop->has_signals)
 		return -EEXIST;
@@ -231,10 +234,11 @@ int loop_add_signals(struct loop *loop, loop_signal_callback callback, void *con
 	fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = add_source(loop, SOURCE_KIND_SIGNALS, fd, EPOLLIN, &source);
-	if (err)
+	source = add_source(loop, SOURCE_KIND_SIGNALS, fd, EPOLLIN, &err);
+	if (!source) {
+		close(fd);
 		return err;
-	fd = -1;
+	}
 	source->on_signal = callback;
 	source->context = context;
 	sigprocmask(SIG_BLOCK, &mask, &loop->old_mask);

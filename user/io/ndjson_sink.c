@@ -103,7 +103,7 @@ void ndjson_sink_close(struct ndjson_sink *sink)
 
 int ndjson_sink_reopen(struct ndjson_sink *sink)
 {
-	bool is_file;
+	bool is_file = false;
 	int fd;
 
 	if (sink->path[0] == '\0')

@@ -133,7 +133,7 @@ static int parse_stat(char *text, struct proc_stat *ret_stat)
 
 int proc_read_stat(int proc_fd, uint32_t pid, struct proc_stat *ret_stat)
 {
-	char text[STAT_SIZE];
+	char text[STAT_SIZE] = "";
 	char name[NAME_SIZE];
 	int len;
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* Longer replies are not sent: -EMSGSIZE. */
-#define REPLY_MAX (1024 * 1024)
+#define REPLY_MAX ((size_t)1024 * 1024)
 
 /*
  * Writes all of text. The asker's pipe is enlarged if it is smaller than len. Returns 0; -EINVAL

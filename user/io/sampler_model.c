@@ -137,8 +137,8 @@ int sampler_model_read(struct sampler_model *state, const struct model *model, u
 {
 	struct model_usage usage = {0};
 	const struct model_member *members;
-	uint64_t plain[MODEL_MEMBERS_MAX];
-	unsigned int alive[MODEL_MEMBERS_MAX];
+	uint64_t plain[MODEL_MEMBERS_MAX] = {0};
+	unsigned int alive[MODEL_MEMBERS_MAX] = {0};
 	unsigned int count;
 
 	members = model_get_members(model, &count);
