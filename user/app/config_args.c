@@ -25,10 +25,11 @@ static const char DOC[] =
 static const char *arg_name(enum option_type type)
 {
 	static const char *const NAMES[OPTION_TYPE_COUNT] = {
-		[OPTION_BYTES] = "SIZE",      [OPTION_DURATION] = "TIME", [OPTION_PERMYRIAD] = "SHARE",
-		[OPTION_PERMILLE] = "NUMBER", [OPTION_U32] = "NUMBER",	  [OPTION_BOOL] = "yes|no",
-		[OPTION_WORD] = "WORD",	      [OPTION_TIER] = "TIER",	  [OPTION_PATH] = "PATH",
-		[OPTION_VRAM] = "SIZES",
+		[OPTION_BYTES] = "SIZE",      [OPTION_DURATION] = "TIME",
+		[OPTION_PERMYRIAD] = "SHARE", [OPTION_PERMILLE] = "NUMBER",
+		[OPTION_U32] = "NUMBER",      [OPTION_BOOL] = "yes|no",
+		[OPTION_WORD] = "WORD",       [OPTION_TIER] = "TIER",
+		[OPTION_PATH] = "PATH",       [OPTION_VRAM] = "SIZES",
 	};
 
 	return NAMES[type];

@@ -47,7 +47,8 @@ static void check_order(struct config_draft *draft, const struct option_order *o
 	if (lower_value < upper_value || (order->may_be_equal && lower_value == upper_value))
 		return;
 	/* Blame the one that somebody set; that it was the default is no help to them. */
-	const struct option_row *blamed = draft->line_of_option[lower - OPTION_TABLE] ? lower : upper;
+	const struct option_row *blamed =
+		draft->line_of_option[lower - OPTION_TABLE] ? lower : upper;
 	option_format(lower, &draft->config, lower_text, sizeof(lower_text));
 	option_format(upper, &draft->config, upper_text, sizeof(upper_text));
 	snprintf(message, sizeof(message), "%s is %.32s and %s is %.32s; allowed: %s %s %s",
@@ -114,7 +115,8 @@ static void check_ladder(struct config_draft *draft)
 			config_draft_fail(draft, draft->line_of_tier[i],
 					  "tier %s.memory: %s is what tier %s takes, too; allowed: "
 					  "tiers that differ in memory",
-					  tier->name, units_format_bytes(tier->memory_bytes, memory),
+					  tier->name,
+					  units_format_bytes(tier->memory_bytes, memory),
 					  below->name);
 	}
 }
@@ -126,8 +128,9 @@ static void resolve_min_tier(struct config_draft *draft)
 
 	if (ladder_find_name(&config->engine.ladder, config->min_tier, &config->engine.min_tier))
 		return;
-	snprintf(message, sizeof(message), "there is no tier \"%s\"; allowed: off or the name of "
-					   "a [tier NAME] section",
+	snprintf(message, sizeof(message),
+		 "there is no tier \"%s\"; allowed: off or the name of "
+		 "a [tier NAME] section",
 		 config->min_tier);
 	config_draft_fail_option(draft, option_find("policy", "min_tier"), message);
 }

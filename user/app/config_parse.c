@@ -107,8 +107,9 @@ static void begin_tier(struct parser *parser, const char *section, const char *t
 		return;
 	}
 	if (strcmp(tier_name, ladder->tiers[TIER_OFF].name) == 0) {
-		config_draft_fail(draft, parser->line,
-				  "[tier off]: the name is reserved: off is always the lowest tier");
+		config_draft_fail(
+			draft, parser->line,
+			"[tier off]: the name is reserved: off is always the lowest tier");
 		return;
 	}
 	for (uint32_t i = 1; i < ladder->count; i++) {
@@ -229,8 +230,7 @@ static char *read_line(char *buffer, int size, void *stream)
 	if (*buffer == '[')
 		check_section_line(parser, buffer);
 	else if (!strchr("#;\n", *buffer) && !strpbrk(buffer, "=:"))
-		config_draft_fail(parser->draft, parser->line,
-				  "expected [SECTION] or KEY = VALUE");
+		config_draft_fail(parser->draft, parser->line, "expected [SECTION] or KEY = VALUE");
 	return parser->draft->has_failed ? NULL : buffer;
 }
 
@@ -360,8 +360,8 @@ int config_load_text(const char *text, size_t len, const char *name,
 		snprintf(error, error_size, "out of memory");
 		return -ENOMEM;
 	}
-	draft->name = utf8_copy_printable(name, strlen(name), printable_name,
-					  sizeof(printable_name));
+	draft->name =
+		utf8_copy_printable(name, strlen(name), printable_name, sizeof(printable_name));
 	draft->error = error;
 	draft->error_size = error_size;
 	config_set_defaults(&draft->config);

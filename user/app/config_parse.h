@@ -15,7 +15,7 @@ enum {
 
 struct config_draft {
 	struct app_config config;
-	const char *name;		    /* of the text, printable */
+	const char *name;                       /* of the text, printable */
 	int line_of_option[CONFIG_OPTIONS_MAX]; /* 0 = default */
 	int line_of_tier[LADDER_TIERS_MAX];
 	int line_of_tier_option[LADDER_TIERS_MAX][8]; /* by row of TIER_OPTION_TABLE */

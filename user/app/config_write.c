@@ -118,11 +118,17 @@ int config_write_example(FILE *file)
 		"Example config of tierd. Commented options show their defaults.\n"
 		"Check it with: tierctl check-config FILE";
 	static const struct tier TIERS[] = {
-		{.name = "small", .memory_bytes = 2 * GIB, .cores_permille = 2000,
+		{.name = "small",
+		 .memory_bytes = 2 * GIB,
+		 .cores_permille = 2000,
 		 .quality_permyriad = 4000},
-		{.name = "medium", .memory_bytes = 5 * GIB, .cores_permille = 4000,
+		{.name = "medium",
+		 .memory_bytes = 5 * GIB,
+		 .cores_permille = 4000,
 		 .quality_permyriad = 7000},
-		{.name = "large", .memory_bytes = 9 * GIB, .cores_permille = 4000,
+		{.name = "large",
+		 .memory_bytes = 9 * GIB,
+		 .cores_permille = 4000,
 		 .quality_permyriad = 10000},
 	};
 	struct app_config config;

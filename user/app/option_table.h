@@ -9,16 +9,16 @@
 #include "options.h"
 
 enum option_type {
-	OPTION_BYTES,	  /* uint64_t */
+	OPTION_BYTES,     /* uint64_t */
 	OPTION_DURATION,  /* uint64_t, ns */
 	OPTION_PERMYRIAD, /* uint32_t */
 	OPTION_PERMILLE,  /* uint32_t */
-	OPTION_U32,	  /* uint32_t */
-	OPTION_BOOL,	  /* bool */
-	OPTION_WORD,	  /* uint32_t, index into words */
-	OPTION_TIER,	  /* char[EVENT_TIER_NAME_LEN] */
-	OPTION_PATH,	  /* char[CONFIG_PATH_LEN] */
-	OPTION_VRAM,	  /* uint64_t[LADDER_GPUS_MAX]: one size per GPU */
+	OPTION_U32,       /* uint32_t */
+	OPTION_BOOL,      /* bool */
+	OPTION_WORD,      /* uint32_t, index into words */
+	OPTION_TIER,      /* char[EVENT_TIER_NAME_LEN] */
+	OPTION_PATH,      /* char[CONFIG_PATH_LEN] */
+	OPTION_VRAM,      /* uint64_t[LADDER_GPUS_MAX]: one size per GPU */
 	OPTION_TYPE_COUNT,
 };
 
@@ -39,7 +39,7 @@ struct option_row {
 	uint64_t min; /* in the type's unit */
 	uint64_t max;
 	const char *const *words; /* OPTION_WORD, NULL-terminated */
-	const char *help;	  /* one sentence */
+	const char *help;         /* one sentence */
 };
 
 extern const struct option_row OPTION_TABLE[];

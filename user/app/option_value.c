@@ -116,8 +116,8 @@ static int word_find(const char *const *words, const char *text)
 static int set_bool(const struct option_row *row, void *field, const char *text)
 {
 	/* Odd ones are true. */
-	static const char *const WORDS[] = {"no", "yes", "false", "true", "off", "on",
-					    "0",  "1",	 NULL};
+	static const char *const WORDS[] = {"no", "yes", "false", "true", "off",
+					    "on", "0",   "1",     NULL};
 	int index = word_find(WORDS, text);
 
 	(void)row;
@@ -265,8 +265,7 @@ static void format_vram(const struct option_row *row, const void *field, char *b
 }
 
 static const struct value_type TYPES[OPTION_TYPE_COUNT] = {
-	[OPTION_BYTES] = {"a size", "like 512M or 1.5G", set_bytes, format_u64,
-			  units_format_bytes},
+	[OPTION_BYTES] = {"a size", "like 512M or 1.5G", set_bytes, format_u64, units_format_bytes},
 	[OPTION_DURATION] = {"a duration", "like 250ms, 5s or 10m", set_duration, format_u64,
 			     units_format_duration},
 	[OPTION_PERMYRIAD] = {"a share", "like 87.5% or 0.875", set_permyriad, format_u32,
@@ -334,8 +333,7 @@ const char *option_describe(const struct option_row *row, char *buffer, size_t s
 		snprintf(buffer, size, "off or the name of a tier");
 	} else if (row->type == OPTION_PATH) {
 		snprintf(buffer, size, "a path of up to %d bytes without control characters%s",
-			 CONFIG_PATH_LEN - 1,
-			 row->flags & OPTION_NOT_EMPTY ? "" : ", or empty");
+			 CONFIG_PATH_LEN - 1, row->flags & OPTION_NOT_EMPTY ? "" : ", or empty");
 	} else {
 		snprintf(buffer, size, "yes or no");
 	}

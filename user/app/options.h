@@ -38,14 +38,14 @@ struct app_config {
 	char min_tier[EVENT_TIER_NAME_LEN]; /* engine.min_tier by name */
 
 	char run_dir[CONFIG_PATH_LEN];
-	uint32_t source; /* enum pressure_source; SOURCE_NONE = auto, the best that works */
-	uint64_t window_ns;	  /* between two walks while something presses ... */
-	uint64_t window_calm_ns;  /* ... and while nothing does */
+	uint32_t source;         /* enum pressure_source; SOURCE_NONE = auto, the best that works */
+	uint64_t window_ns;      /* between two walks while something presses ... */
+	uint64_t window_calm_ns; /* ... and while nothing does */
 	uint64_t urgent_stall_ns; /* a process that stalled for memory this long is reported now */
 	uint64_t report_floor_ns; /* less stall and CPU time than this is not reported */
 	uint64_t ring_bulk_bytes; /* powers of two */
 	uint64_t ring_urgent_bytes;
-	uint32_t ignore_nice; /* CPU use above this nice value is background */
+	uint32_t ignore_nice;            /* CPU use above this nice value is background */
 	char decisions[CONFIG_PATH_LEN]; /* NDJSON goes there; "" = nowhere, "-" = stdout */
 	uint64_t decisions_max_bytes;
 	bool is_dry_run;
@@ -93,7 +93,7 @@ int config_load_file(const char *path, const struct config_overrides *overrides,
 void config_parse_arguments(int argc, char **argv, struct config_arguments *ret_arguments);
 
 enum config_style {
-	CONFIG_PLAIN,	  /* every option, no comments: what a trace keeps */
+	CONFIG_PLAIN,     /* every option, no comments: what a trace keeps */
 	CONFIG_COMMENTED, /* for people: defaults are commented out, with their help */
 };
 

@@ -24,7 +24,7 @@ struct unit {
 static const struct unit DURATION_UNITS[] = {
 	/* largest first: formatting takes the first that divides */
 	{"h", 3600 * NS_PER_S}, {"m", 60 * NS_PER_S}, {"s", NS_PER_S},
-	{"ms", NS_PER_MS},	{"us", NS_PER_US},    {"ns", 1},
+	{"ms", NS_PER_MS},      {"us", NS_PER_US},    {"ns", 1},
 };
 
 static const struct unit BYTE_UNITS[] = {
@@ -140,8 +140,8 @@ int units_parse_duration(const char *text, uint64_t *ret_ns)
 
 	if (r < 0)
 		return r;
-	const struct unit *unit = unit_find(DURATION_UNITS, ARRAY_SIZE(DURATION_UNITS),
-					    *text == '\0' ? "s" : text);
+	const struct unit *unit =
+		unit_find(DURATION_UNITS, ARRAY_SIZE(DURATION_UNITS), *text == '\0' ? "s" : text);
 	if (!unit)
 		return -EINVAL;
 	return decimal_scale(&decimal, unit->factor, UINT64_MAX, ret_ns);

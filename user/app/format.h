@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Decisions and status as NDJSON and as text for people. Pure: the same struct gives the same
+ * bytes, and all times in decisions are event times, so that a replay's output can be compared
+ * with cmp(1).
+ *
+ * Each function returns the length without the NUL; or -EMSGSIZE and an empty buffer.
+ */
+#ifndef TIERD_APP_FORMAT_H
+#define TIERD_APP_FORMAT_H
+
+#include <stddef.h>
+
+#include "base/json.h"
+#include "core/engine.h"
+
+/* One line with its newline: every number compared, in a fixed order of keys. */
+int format_decision_json(const struct decision *decision, const struct ladder *ladder, char *buffer,
+			 size_t size);
+
+/* One readable line, without a newline and without control characters. */
+int format_decision_text(const struct decision *decision, const struct ladder *ladder, char *buffer,
+			 size_t size);
+
+/* The agent's own share of a status; the engine does not know of these. */
+struct status_agent {
+	const char *run_dir;
+	bool has_reader; /* of manager.fifo */
+	bool is_dry_run;
+	uint64_t lines_sent; /* to manager.fifo */
+	uint64_t lines_dropped_full;
+	uint64_t lines_dropped_no_reader;
+	uint64_t bad_lines; /* from control.fifo */
+	uint64_t rate_limited_lines;
+	uint64_t log_lines_dropped;
+	uint64_t model_processes_left_out;
+};
+
+/* One line of JSON, with its newline. */
+int format_status_json(const struct engine_status *status, const struct status_agent *agent,
+		       const struct ladder *ladder, char *buffer, size_t size);
+
+/* Several lines, each with its newline. */
+int format_status_text(const struct engine_status *status, const struct status_agent *agent,
+		       const struct ladder *ladder, char *buffer, size_t size);
+
+/* ---- shared by the files of this module ---- */
+
+/* "?" for an index outside the ladder. */
+const char *format_tier_name(const struct ladder *ladder, uint32_t tier);
+
+/* Adds the members of a decision to the object that is open. */
+void format_add_decision(struct json *json, const struct decision *decision,
+			 const struct ladder *ladder);
+
+#endif
