@@ -106,38 +106,29 @@ build() {
 	return "$status"
 }
 
-unit_tests() {
-	local folder=$1 label=$2 program
+# run_programs FOLDER LABEL SECONDS [WRAPPER...]: every executable test_* there.
+run_programs() {
+	local folder=$1 label=$2 limit_s=$3 program
+	shift 3
 
-	for program in "$folder"/tests/unit/test_*; do
+	for program in "$folder"/test_*; do
 		[[ ! -f $program || ! -x $program ]] ||
-			run_test "$label/${program##*/}" $UNIT_TIMEOUT_S "$program"
+			run_test "$label/${program##*/}" "$limit_s" "$@" "$program"
 	done
 }
 
-# Line by line, so that the log of a test that is killed ends where the test was.
+# What needs the running kernel. Line by line, so that the log of a test that is killed ends where
+# the test was.
 kernel_tests() {
-	local program
-
-	for program in "$BUILD"/tests/kernel/test_*; do
-		[[ ! -f $program || ! -x $program ]] ||
-			run_test "kernel/${program##*/}" $KERNEL_TIMEOUT_S stdbuf -oL "$program"
-	done
-}
-
-e2e_tests() {
-	local program
-
-	for program in tests/e2e/test_*; do
-		[[ ! -f $program || ! -x $program ]] ||
-			run_test "e2e/${program##*/}" $E2E_TIMEOUT_S "$program"
-	done
+	run_programs "$BUILD/tests/kernel" kernel $KERNEL_TIMEOUT_S stdbuf -oL
+	run_programs "$BUILD/tests/e2e" e2e $E2E_TIMEOUT_S stdbuf -oL
+	run_programs tests/e2e e2e $E2E_TIMEOUT_S
 }
 
 quick() {
 	set_up run || return 0
 	build "build" unit-tests || return 0
-	unit_tests "$BUILD" unit
+	run_programs "$BUILD/tests/unit" unit $UNIT_TIMEOUT_S
 }
 
 # The kernel tests measure time: nothing else may run beside them, and they come one by one.
@@ -145,14 +136,13 @@ everything() {
 	((EUID == 0)) || die "the kernel tests need root; 'make test-quick' does not"
 	set_up test || return 0
 	build "build" all unit-tests kernel-tests || return 0
-	unit_tests "$BUILD" unit
+	run_programs "$BUILD/tests/unit" unit $UNIT_TIMEOUT_S
 	run_test "layers self-test" $CHECK_TIMEOUT_S scripts/check-layers.sh --self-test
 	run_test "checks" $CHECK_TIMEOUT_S scripts/check.sh
 	if build "build with sanitizers" BUILD="$BUILD/asan" SANITIZE=1 unit-tests; then
-		unit_tests "$BUILD/asan" sanitized
+		run_programs "$BUILD/asan/tests/unit" sanitized $UNIT_TIMEOUT_S
 	fi
 	kernel_tests
-	e2e_tests
 }
 
 main() {

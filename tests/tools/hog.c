@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/units.h"
+
 enum {
 	GROW_STEP_NS = 20 * 1000 * 1000,
 	SPIN_ROUND_NS = 10 * 1000 * 1000,
@@ -42,6 +44,7 @@ enum option_key {
 	KEY_FILE_SIZE,
 	KEY_READ,
 	KEY_SPIN,
+	KEY_PAUSE,
 	KEY_PIN,
 	KEY_NICE,
 	KEY_DIE,
@@ -61,6 +64,7 @@ struct hog {
 	uint64_t seconds;
 	uint64_t file_bytes; /* 0 = the file is there */
 	uint64_t threads;
+	uint64_t pause_ms;
 	const char *file;
 	const char *comm;
 	long pin_cpu; /* -1 = not pinned */
@@ -84,6 +88,7 @@ static const struct argp_option options[] = {
 	{"file-size", KEY_FILE_SIZE, "BYTES", 0, "write it first, with this size, uncached", 0},
 	{"read", KEY_READ, NULL, 0, "read every page of it again and again", 0},
 	{"spin", KEY_SPIN, NULL, 0, "burn CPU", 0},
+	{"pause-ms", KEY_PAUSE, "N", 0, "rest this long between two rounds [0]", 0},
 	{"threads", KEY_THREADS, "N", 0, "so many threads do all this [1]", 0},
 	{"pin", KEY_PIN, "CPU", 0, "run on this CPU only", 0},
 	{"nice", KEY_NICE, "N", 0, "priority, -20..19", 0},
@@ -142,6 +147,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_SPIN:
 		hog->is_spinning = true;
 		break;
+	case KEY_PAUSE:
+		hog->pause_ms = parse_number(state, arg, false);
+		break;
 	case KEY_THREADS:
 		hog->threads = parse_number(state, arg, false);
 		break;
@@ -171,7 +179,7 @@ static uint64_t now_ns(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 static void on_deadline(int signal_number)
@@ -274,6 +282,16 @@ static void spin(uint64_t duration_ns)
 		;
 }
 
+static void rest(uint64_t duration_ns)
+{
+	struct timespec duration = {
+		.tv_sec = (time_t)(duration_ns / NS_PER_S),
+		.tv_nsec = (long)(duration_ns % NS_PER_S),
+	};
+
+	nanosleep(&duration, NULL);
+}
+
 static int grow(struct hog *hog)
 {
 	void *bytes = mmap(NULL, hog->memory_bytes, PROT_READ | PROT_WRITE,
@@ -284,7 +302,7 @@ static int grow(struct hog *hog)
 	hog->memory = (struct mapping){bytes, hog->memory_bytes};
 
 	uint64_t begin_ns = now_ns();
-	uint64_t grow_ns = hog->grow_s * 1000000000U;
+	uint64_t grow_ns = hog->grow_s * NS_PER_S;
 	size_t taken = 0;
 
 	while (taken < hog->memory.size) {
@@ -296,7 +314,7 @@ static int grow(struct hog *hog)
 		for (; taken < wanted; taken += hog->page_size)
 			hog->memory.bytes[taken] = 1;
 		if (taken < hog->memory.size)
-			nanosleep(&(struct timespec){.tv_nsec = GROW_STEP_NS}, NULL);
+			rest(GROW_STEP_NS);
 	}
 	return 0;
 }
@@ -316,6 +334,8 @@ static void *work(void *argument)
 			look_at(&hog->mapped_file, hog->page_size);
 		if (hog->is_spinning)
 			spin(SPIN_ROUND_NS);
+		if (hog->pause_ms > 0)
+			rest(hog->pause_ms * NS_PER_MS);
 	}
 	return NULL;
 }
@@ -331,7 +351,7 @@ static int run(struct hog *hog)
 		r = grow(hog);
 	if (r < 0)
 		return r;
-	uint64_t passed_s = (now_ns() - begin_ns) / 1000000000U;
+	uint64_t passed_s = (now_ns() - begin_ns) / NS_PER_S;
 
 	if (hog->hold_s > 0 && passed_s + hog->hold_s < hog->seconds)
 		set_deadline(hog->hold_s);
