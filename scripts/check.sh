@@ -79,7 +79,8 @@ check_cppcheck() {
 	c_files | grep -E '^(user|tests)/.*\.c$' | grep -v '\.bpf\.c$' |
 		cppcheck --file-list=- --quiet -j 2 --enable=warning,performance,portability \
 			--error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -Iinclude -Iuser \
-			-Itests/kernel 			--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak \
+			-Itests/kernel --suppress=missingIncludeSystem \
+			--suppress=memleak --suppress=resourceLeak \
 			--cppcheck-build-dir="$BUILD/check/cppcheck"
 }
 

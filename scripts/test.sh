@@ -106,29 +106,39 @@ build() {
 	return "$status"
 }
 
-# run_programs FOLDER LABEL SECONDS [WRAPPER...]: every executable test_* there.
+# run_programs KIND LABEL BUILD SECONDS [WRAPPER...]: the program of every tests/KIND/test_*.c. By
+# source, so that what is left in the build folder of a test that is gone is not run.
 run_programs() {
-	local folder=$1 label=$2 limit_s=$3 program
-	shift 3
+	local kind=$1 label=$2 build=$3 limit_s=$4 source name
+	shift 4
 
-	for program in "$folder"/test_*; do
-		[[ ! -f $program || ! -x $program ]] ||
-			run_test "$label/${program##*/}" "$limit_s" "$@" "$program"
+	for source in "tests/$kind"/test_*.c; do
+		[[ -e $source ]] || continue
+		name=$(basename "$source" .c)
+		run_test "$label/$name" "$limit_s" "$@" "$build/tests/$kind/$name"
+	done
+}
+
+run_shell_tests() {
+	local script
+
+	for script in tests/e2e/test_*.sh; do
+		[[ ! -x $script ]] || run_test "e2e/$(basename "$script")" $E2E_TIMEOUT_S "$script"
 	done
 }
 
 # What needs the running kernel. Line by line, so that the log of a test that is killed ends where
 # the test was.
 kernel_tests() {
-	run_programs "$BUILD/tests/kernel" kernel $KERNEL_TIMEOUT_S stdbuf -oL
-	run_programs "$BUILD/tests/e2e" e2e $E2E_TIMEOUT_S stdbuf -oL
-	run_programs tests/e2e e2e $E2E_TIMEOUT_S
+	run_programs kernel kernel "$BUILD" $KERNEL_TIMEOUT_S stdbuf -oL
+	run_programs e2e e2e "$BUILD" $E2E_TIMEOUT_S stdbuf -oL
+	run_shell_tests
 }
 
 quick() {
 	set_up run || return 0
 	build "build" unit-tests || return 0
-	run_programs "$BUILD/tests/unit" unit $UNIT_TIMEOUT_S
+	run_programs unit unit "$BUILD" $UNIT_TIMEOUT_S
 }
 
 # The kernel tests measure time: nothing else may run beside them, and they come one by one.
@@ -136,11 +146,11 @@ everything() {
 	((EUID == 0)) || die "the kernel tests need root; 'make test-quick' does not"
 	set_up test || return 0
 	build "build" all unit-tests kernel-tests || return 0
-	run_programs "$BUILD/tests/unit" unit $UNIT_TIMEOUT_S
+	run_programs unit unit "$BUILD" $UNIT_TIMEOUT_S
 	run_test "layers self-test" $CHECK_TIMEOUT_S scripts/check-layers.sh --self-test
 	run_test "checks" $CHECK_TIMEOUT_S scripts/check.sh
 	if build "build with sanitizers" BUILD="$BUILD/asan" SANITIZE=1 unit-tests; then
-		run_programs "$BUILD/asan/tests/unit" sanitized $UNIT_TIMEOUT_S
+		run_programs unit sanitized "$BUILD/asan" $UNIT_TIMEOUT_S
 	fi
 	kernel_tests
 }
