@@ -12,6 +12,7 @@ PREFIX   ?= /usr/local
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wundef -Wformat=2 -Wno-format-nonliteral
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD)/skel
+$(BUILD)/tests/e2e/%.o: CPPFLAGS += -Itests/kernel
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 $(WARNINGS) -fstack-protector-strong -fno-omit-frame-pointer
 DEPS      = -MMD -MP
@@ -38,6 +39,7 @@ TEST_BPF  := $(patsubst tests/kernel/%.bpf.c,%,$(wildcard tests/kernel/*.bpf.c))
 TEST_SKEL := $(TEST_BPF:%=$(BUILD)/skel/%.skel.h)
 UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/test_*.c))
+E2E_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all help deps run demo test test-quick unit-tests kernel-tests check install uninstall \
@@ -131,21 +133,23 @@ $(PROGRAMS): $(BUILD)/%: $(BUILD)/user/app/%_main.o $(BUILD)/libapp.a $(BUILD)/l
 # ---- tests --------------------------------------------------------------------------------------
 
 unit-tests: $(UNIT_TESTS)
-kernel-tests: $(KERNEL_TESTS) $(TEST_TOOLS) $(PROGRAMS)
+kernel-tests: $(KERNEL_TESTS) $(E2E_TESTS) $(TEST_TOOLS) $(PROGRAMS)
 
 $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUILD)/libcore.a \
 		$(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@
 
-$(KERNEL_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtestkernel.a $(BUILD)/libapp.a \
-		$(BUILD)/libio.a $(BUILD)/libcore.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -lpthread -o $@
+# Shared by the tests that need a kernel: everything there that is not a test of its own.
+test_support = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard $(1)/test_*.c $(1)/*.bpf.c), \
+                 $(wildcard $(1)/*.c)))
 
-$(BUILD)/libtestkernel.a: $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/kernel/test_*.c) \
-		$(wildcard tests/kernel/*.bpf.c),$(wildcard tests/kernel/*.c)))
-	@mkdir -p $(@D)
+$(BUILD)/libtestkernel.a: $(call test_support,tests/kernel) $(call test_support,tests/e2e)
 	rm -f $@
 	$(AR) rcs $@ $^
+
+$(KERNEL_TESTS) $(E2E_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtestkernel.a $(BUILD)/libapp.a \
+		$(BUILD)/libio.a $(BUILD)/libcore.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -lpthread -o $@
 
 $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lpthread -o $@

@@ -192,18 +192,22 @@ static const char *hierarchy_root(enum group_kind kind)
 									: "/sys/fs/cgroup";
 }
 
+static const char *group_add(const char *path)
+{
+	assert_true(group_count < GROUPS_MAX);
+	if (mkdir(path, 0755) < 0)
+		fail_msg("%s: %s", path, strerror(errno));
+	snprintf(group_paths[group_count], sizeof(group_paths[0]), "%s", path);
+	return group_paths[group_count++];
+}
+
 const char *group_make(enum group_kind kind, const char *name, uint64_t memory_limit_bytes)
 {
 	char file[512], text[32];
 
-	assert_true(group_count < GROUPS_MAX);
-	char *path = group_paths[group_count];
+	snprintf(file, sizeof(file), "%s/tierd-test-%s-%d", hierarchy_root(kind), name, getpid());
+	const char *path = group_add(file);
 
-	snprintf(path, sizeof(group_paths[0]), "%s/tierd-test-%s-%d", hierarchy_root(kind), name,
-		 getpid());
-	if (mkdir(path, 0755) < 0)
-		fail_msg("%s: %s", path, strerror(errno));
-	group_count++;
 	if (memory_limit_bytes) {
 		snprintf(file, sizeof(file), "%s/memory.limit_in_bytes", path);
 		if (access(file, F_OK) < 0)
@@ -212,6 +216,14 @@ const char *group_make(enum group_kind kind, const char *name, uint64_t memory_l
 		write_text(file, text);
 	}
 	return path;
+}
+
+const char *group_make_below(const char *parent, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", parent, name);
+	return group_add(path);
 }
 
 static void group_kill(const char *path)

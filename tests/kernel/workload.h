@@ -54,6 +54,9 @@ enum group_kind {
 
 /* Makes a group below that hierarchy's root; limit 0 = none. Removed by group_remove_all(). */
 const char *group_make(enum group_kind kind, const char *name, uint64_t memory_limit_bytes);
+
+/* A group without a limit of its own below another one. */
+const char *group_make_below(const char *parent, const char *name);
 void group_remove_all(void);
 uint64_t group_id(const char *path);
 

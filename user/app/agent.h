@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The agent: wires sources -> engine -> sinks. Everything that may change a decision becomes an
+ * event and goes through agent_feed(); everything the engine wants done comes out of it.
+ *
+ * Between a record and its FIFO line there is no allocation, fork or file creation.
+ */
+#ifndef TIERD_APP_AGENT_H
+#define TIERD_APP_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/engine.h"
+#include "io/cgroup.h"
+#include "io/control_fifo.h"
+#include "io/loop.h"
+#include "io/manager_fifo.h"
+#include "io/model.h"
+#include "io/ndjson_sink.h"
+#include "io/nvml.h"
+#include "io/probes.h"
+#include "io/psi.h"
+#include "io/run_dir.h"
+#include "io/sampler.h"
+#include "log.h"
+#include "options.h"
+
+enum {
+	AGENT_EXIT_RUNTIME = 1,   /* something that worked has failed */
+	AGENT_EXIT_CONFIG = 2,    /* usage or configuration */
+	AGENT_EXIT_PRIVILEGE = 3, /* privilege or kernel support is missing */
+};
+
+/* A timer with the time it is set to, so that setting it again to the same costs nothing. */
+struct agent_timer {
+	struct loop_timer *timer;
+	uint64_t at_ns;
+};
+
+struct agent {
+	struct app_config config;
+	const struct config_arguments *arguments; /* for reload */
+	const char *config_path;                  /* NULL = defaults and command line only */
+	struct log log;
+	struct engine *engine;
+	struct loop *loop;
+	struct agent_timer wake_timer;
+	struct agent_timer sample_timer;
+	struct agent_timer walk_timer;
+
+	uint32_t source; /* enum pressure_source, as it is now */
+	struct probes *probes;
+	uint64_t losses_seen[LOSS_CAUSE_COUNT];
+	uint64_t last_walk_ns;
+	int psi_fd; /* trigger on memory, -1 = none */
+	struct cgroup_hierarchy hierarchy;
+	struct model *model;
+	struct nvml *nvml;
+	struct sampler *sampler;
+	bool is_sample_failing; /* said once, not on every attempt */
+	bool is_calm;
+
+	struct run_dir dir;
+	struct manager_fifo *manager;
+	struct control_fifo *control;
+	struct ndjson_sink *decisions;
+	uint64_t bad_lines; /* from control.fifo */
+};
+
+/*
+ * Sets everything up. arguments must outlive the agent. Returns 0; or the exit status
+ * (AGENT_EXIT_...) after saying why on the log. agent_close() is needed either way.
+ */
+int agent_open(struct agent *agent, const struct config_arguments *arguments);
+
+/* Runs until a signal. Returns the exit status. */
+int agent_run(struct agent *agent);
+
+/* Leaves nothing behind. */
+void agent_close(struct agent *agent);
+
+/* ---- between the agent's own files ---- */
+
+/* Stamps the event with the time of now, lets the engine step, and does what it wants. */
+int agent_feed(struct agent *agent, struct event *event);
+
+int agent_timer_set(struct agent_timer *timer, uint64_t at_ns);
+
+/* agent_sources.c: where events come from. Callbacks of the loop return 0 or negative errno. */
+int agent_sources_open(struct agent *agent);
+void agent_sources_close(struct agent *agent);
+int agent_sources_apply_config(struct agent *agent);
+int agent_walk(void *context, uint64_t now_ns);
+int agent_sample(void *context, uint64_t now_ns);
+void agent_set_calm(struct agent *agent, bool is_calm);
+
+/* agent_output.c: decisions and lines. */
+int agent_output_open(struct agent *agent);
+void agent_output_close(struct agent *agent);
+void agent_output_actions(struct agent *agent, const struct actions *actions);
+extern const struct manager_fifo_callbacks agent_manager_callbacks;
+
+/* agent_control.c: lines from control.fifo, and reload. */
+extern const struct control_fifo_callbacks agent_control_callbacks;
+
+/* Reads the config again. Returns 0; or -EINVAL and one line in error: the old one stays. */
+int agent_reload(struct agent *agent, char *error, size_t error_size);
+
+#endif

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Lines from control.fifo: parsed by the protocol's table, checked against the ladder, and handed
+ * to the engine as events. What is wrong is counted, logged a few times a minute, and changes
+ * nothing.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent.h"
+#include "base/units.h"
+#include "core/ladder.h"
+#include "format.h"
+#include "io/reply.h"
+#include "tierd/protocol.h"
+
+enum {
+	REPLY_TEXT_LEN = 64 * 1024, /* a pipe's default capacity */
+	REPLY_WORDS_LEN = 1024,
+};
+
+#define REPLY_END "end\n"
+
+static void reply_write(struct agent *agent, const struct control_line *line, const char *text,
+			size_t length)
+{
+	int result;
+
+	if (!line->reply[0])
+		return;
+	result = reply_send(agent->dir.replies_fd, line->reply, text, length);
+	if (result < 0)
+		log_rate_limited(&agent->log, LOG_NORMAL, "cannot reply to %s: %s", line->reply,
+				 strerror(-result));
+}
+
+static void reply_ok(struct agent *agent, const struct control_line *line)
+{
+	static const char text[] = "ok\n" REPLY_END;
+
+	reply_write(agent, line, text, sizeof(text) - 1);
+}
+
+static void reply_error(struct agent *agent, const struct control_line *line, const char *error)
+{
+	char text[REPLY_WORDS_LEN];
+	int length = snprintf(text, sizeof(text), "error %.900s\n" REPLY_END, error);
+
+	log_rate_limited(&agent->log, LOG_NORMAL, "control: %s", error);
+	reply_write(agent, line, text, (size_t)length);
+}
+
+static int control_feed(struct agent *agent, const struct control_line *line)
+{
+	struct event event = {.kind = EVENT_COMMAND, .command = line->command};
+	int result = agent_feed(agent, &event);
+
+	if (result >= 0)
+		reply_ok(agent, line);
+	return result;
+}
+
+static int control_hello(struct agent *agent, const struct control_line *line)
+{
+	const char *tier = line->command.tier;
+	uint32_t index;
+
+	if (tier[0] && !ladder_find_name(&agent->config.engine.ladder, tier, &index)) {
+		char error[REPLY_WORDS_LEN];
+
+		agent->bad_lines++;
+		snprintf(error, sizeof(error), "hello: there is no tier %s", tier);
+		reply_error(agent, line, error);
+		return 0;
+	}
+	if (line->command.pid) {
+		model_set_hello_pid(agent->model, line->command.pid);
+		model_request_scan(agent->model);
+	}
+	log_write(&agent->log, LOG_NORMAL, "hello from a manager: tier %s, pid %u",
+		  tier[0] ? tier : "not said", line->command.pid);
+	return control_feed(agent, line);
+}
+
+static int control_status(struct agent *agent, const struct control_line *line)
+{
+	static char text[REPLY_TEXT_LEN]; /* too big for the stack, and never needed twice */
+	struct engine_status status;
+	struct status_agent own = {
+		.run_dir = agent->dir.path,
+		.has_reader = manager_fifo_has_reader(agent->manager),
+		.is_dry_run = agent->config.is_dry_run,
+		.lines_sent = manager_fifo_get_counters(agent->manager)->sent,
+		.lines_dropped_full = manager_fifo_get_counters(agent->manager)->dropped_full,
+		.lines_dropped_no_reader =
+			manager_fifo_get_counters(agent->manager)->dropped_no_reader,
+		.bad_lines = agent->bad_lines + control_fifo_get_counters(agent->control)->overlong,
+		.rate_limited_lines = control_fifo_get_counters(agent->control)->rate_limited,
+		.log_lines_dropped = agent->log.dropped,
+		.model_processes_left_out = model_get_overflows(agent->model),
+	};
+	size_t length = 3;
+
+	engine_get_status(agent->engine, &status);
+	memcpy(text, "ok\n", length);
+	int result = line->is_json ? format_status_json(&status, &own, &agent->config.engine.ladder,
+							text + length, sizeof(text) - length - 8)
+				   : format_status_text(&status, &own, &agent->config.engine.ladder,
+							text + length, sizeof(text) - length - 8);
+
+	if (result < 0) {
+		reply_error(agent, line, "the status does not fit into a reply");
+		return 0;
+	}
+	length += (size_t)result;
+	memcpy(text + length, REPLY_END, sizeof(REPLY_END));
+	reply_write(agent, line, text, length + sizeof(REPLY_END) - 1);
+	return 0;
+}
+
+static int control_pause(struct agent *agent, const struct control_line *line)
+{
+	return control_feed(agent, line);
+}
+
+static int control_reload(struct agent *agent, const struct control_line *line)
+{
+	char error[CONFIG_ERROR_LEN];
+
+	if (agent_reload(agent, error, sizeof(error)) < 0)
+		reply_error(agent, line, error);
+	else
+		reply_ok(agent, line);
+	return 0;
+}
+
+static int (*const control_table[])(struct agent *agent, const struct control_line *line) = {
+	[CONTROL_HELLO] = control_hello,   [CONTROL_ACK] = control_feed,
+	[CONTROL_STATUS] = control_status, [CONTROL_PAUSE] = control_pause,
+	[CONTROL_RESUME] = control_pause,  [CONTROL_RELOAD] = control_reload,
+};
+
+static int control_on_line(void *context, const char *text, size_t length)
+{
+	struct agent *agent = context;
+	struct control_line line;
+	char error[REPLY_WORDS_LEN];
+
+	if (protocol_parse_control_line(text, length, &line, error, sizeof(error)) < 0) {
+		agent->bad_lines++;
+		log_rate_limited(&agent->log, LOG_NORMAL, "control: %s", error);
+		return 0;
+	}
+	return control_table[line.verb](agent, &line);
+}
+
+static int control_on_replaced(void *context, int result)
+{
+	struct agent *agent = context;
+
+	log_rate_limited(&agent->log, LOG_QUIET, "%s was replaced: %s", PROTOCOL_CONTROL_FIFO,
+			 result < 0 ? strerror(-result) : "made again");
+	return 0;
+}
+
+const struct control_fifo_callbacks agent_control_callbacks = {
+	.on_line = control_on_line,
+	.on_replaced = control_on_replaced,
+};
+
+/* What is built from the config at the start and cannot change while the agent runs. */
+static bool config_needs_restart(const struct app_config *a, const struct app_config *b)
+{
+	return strcmp(a->run_dir, b->run_dir) != 0 || a->source != b->source ||
+	       a->urgent_stall_ns != b->urgent_stall_ns ||
+	       a->report_floor_ns != b->report_floor_ns ||
+	       a->ring_bulk_bytes != b->ring_bulk_bytes ||
+	       a->ring_urgent_bytes != b->ring_urgent_bytes || a->ignore_nice != b->ignore_nice ||
+	       strcmp(a->decisions, b->decisions) != 0 ||
+	       a->decisions_max_bytes != b->decisions_max_bytes;
+}
+
+int agent_reload(struct agent *agent, char *error, size_t error_size)
+{
+	struct app_config config;
+	struct event event = {.kind = EVENT_CONFIG};
+	int result;
+
+	if (!agent->config_path) {
+		snprintf(error, error_size, "there is no configuration file to read again");
+		return -EINVAL;
+	}
+	result = config_load_file(agent->config_path, &agent->arguments->overrides, &config, error,
+				  error_size);
+	if (result < 0)
+		return -EINVAL;
+	if (config_needs_restart(&agent->config, &config)) {
+		snprintf(error, error_size,
+			 "%s: an option changed that needs a restart ([agent] other than window, "
+			 "window_calm, dry_run and log)",
+			 agent->config_path);
+		return -EINVAL;
+	}
+	agent->config = config;
+	agent->log.level = config.log_level;
+	result = agent_sources_apply_config(agent);
+	if (result < 0)
+		log_write(&agent->log, LOG_QUIET, "the model's processes: %s", strerror(-result));
+	event.config = &agent->config.engine;
+	log_write(&agent->log, LOG_NORMAL, "configuration read again from %s", agent->config_path);
+	return agent_feed(agent, &event) < 0 ? -EINVAL : 0;
+}

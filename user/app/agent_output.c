@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What the engine wants done: first the lines to the manager, then the record of why.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent.h"
+#include "format.h"
+#include "tierd/protocol.h"
+
+enum {
+	DECISION_TEXT_LEN = 8192,
+};
+
+static void line_send(struct agent *agent, const struct manager_line *line)
+{
+	char text[PROTOCOL_LINE_MAX];
+	int length = protocol_format_manager_line(line, text, sizeof(text));
+
+	if (length < 0 || agent->config.is_dry_run)
+		return;
+	/* Whoever is not there, or has a full pipe, gets the state as soon as that changes. */
+	int result = manager_fifo_send(agent->manager, text, (size_t)length);
+
+	if (result < 0 && result != -ENOTCONN)
+		log_rate_limited(&agent->log, LOG_NORMAL, "%s: %s", PROTOCOL_MANAGER_FIFO,
+				 result == -EAGAIN ? "full, the reader does not read"
+						   : strerror(-result));
+}
+
+static void decision_log(struct agent *agent, const struct decision *decision)
+{
+	const struct ladder *ladder = &agent->config.engine.ladder;
+	char text[DECISION_TEXT_LEN];
+
+	if (agent->decisions) {
+		int length = format_decision_json(decision, ladder, text, sizeof(text));
+
+		if (length > 0)
+			ndjson_sink_write(agent->decisions, text, (size_t)length);
+	}
+	if (format_decision_text(decision, ladder, text, sizeof(text)) > 0) {
+		text[strcspn(text, "\n")] = '\0';
+		log_write(&agent->log, LOG_NORMAL, "%s", text);
+	}
+}
+
+void agent_output_actions(struct agent *agent, const struct actions *actions)
+{
+	for (uint32_t i = 0; i < actions->line_count; i++)
+		line_send(agent, &actions->lines[i]);
+	for (uint32_t i = 0; i < actions->decision_count; i++)
+		decision_log(agent, &actions->decisions[i]);
+}
+
+/* The wanted tier is a level: whoever comes gets it, and an order that is still open. */
+static int manager_repeat(void *context)
+{
+	struct agent *agent = context;
+	struct manager_line line;
+
+	engine_get_state_line(agent->engine, &line);
+	line_send(agent, &line);
+	if (engine_get_pending_switch(agent->engine, &line))
+		line_send(agent, &line);
+	return 0;
+}
+
+static int manager_on_reader(void *context)
+{
+	struct agent *agent = context;
+
+	log_write(&agent->log, LOG_DEBUG, "a reader of %s is there", PROTOCOL_MANAGER_FIFO);
+	return manager_repeat(context);
+}
+
+static int manager_on_replaced(void *context, int result)
+{
+	struct agent *agent = context;
+
+	log_rate_limited(&agent->log, LOG_QUIET, "%s was replaced: %s", PROTOCOL_MANAGER_FIFO,
+			 result < 0 ? strerror(-result) : "made again");
+	return 0;
+}
+
+const struct manager_fifo_callbacks agent_manager_callbacks = {
+	.on_reader = manager_on_reader,
+	.on_writable = manager_repeat,
+	.on_replaced = manager_on_replaced,
+};
+
+int agent_output_open(struct agent *agent)
+{
+	const struct app_config *config = &agent->config;
+	int result = manager_fifo_create(&agent->dir, agent->loop, &agent_manager_callbacks, agent,
+					 &agent->manager);
+
+	if (result >= 0)
+		result = control_fifo_create(&agent->dir, agent->loop, &agent_control_callbacks,
+					     agent, &agent->control);
+	if (result < 0) {
+		log_write(&agent->log, LOG_QUIET, "FIFOs in %s: %s", config->run_dir,
+			  strerror(-result));
+		return AGENT_EXIT_RUNTIME;
+	}
+	if (!config->decisions[0])
+		return 0;
+	result =
+		ndjson_sink_open(config->decisions, config->decisions_max_bytes, &agent->decisions);
+	if (result < 0) {
+		log_write(&agent->log, LOG_QUIET, "decisions to %s: %s", config->decisions,
+			  strerror(-result));
+		return AGENT_EXIT_RUNTIME;
+	}
+	return 0;
+}
+
+void agent_output_close(struct agent *agent)
+{
+	ndjson_sink_close(agent->decisions);
+	control_fifo_destroy(agent->control);
+	manager_fifo_destroy(agent->manager);
+}
