@@ -50,8 +50,13 @@ struct event_source {
 	uint32_t source; /* enum pressure_source */
 };
 
+#define EVENT_DEPTH_UNKNOWN UINT32_MAX
+
 struct event_process {
 	uint32_t party; /* enum party */
+	/* How far up from the model's group the nearest group is that holds the process too, as in
+	 * event_resource.index: it shares the group resources from that index on. */
+	uint32_t shared_depth;
 	/* The group named by limit_cgroup_id holds the model too: what happens there is ours. */
 	bool is_limit_ours;
 	struct process_record record;
@@ -65,7 +70,8 @@ struct event_window {
 
 struct event_oom {
 	uint32_t party;
-	bool is_limit_ours; /* the group that ran out holds the model */
+	uint32_t shared_depth; /* as in event_process */
+	bool is_limit_ours;    /* the group that ran out holds the model */
 	struct oom_record record;
 };
 

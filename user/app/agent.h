@@ -15,6 +15,7 @@
 #include "core/engine.h"
 #include "io/cgroup.h"
 #include "io/control_fifo.h"
+#include "io/group_depth.h"
 #include "io/loop.h"
 #include "io/manager_fifo.h"
 #include "io/model.h"
@@ -56,6 +57,7 @@ struct agent {
 	uint64_t last_walk_ns;
 	int psi_fd; /* trigger on memory, -1 = none */
 	struct cgroup_hierarchy hierarchy;
+	struct group_depth depths;
 	struct model *model;
 	struct nvml *nvml;
 	struct sampler *sampler;

@@ -37,6 +37,11 @@ static uint32_t process_party(struct agent *agent, const struct process_record *
 		       : PARTY_OTHERS;
 }
 
+static uint32_t shared_depth(struct agent *agent, uint32_t pid, uint64_t cgroup_id)
+{
+	return group_depth_find(&agent->depths, model_get_group(agent->model), pid, cgroup_id);
+}
+
 static void source_on_process(void *context, const struct process_record *record)
 {
 	struct agent *agent = context;
@@ -45,6 +50,7 @@ static void source_on_process(void *context, const struct process_record *record
 		.process =
 			{
 				.party = process_party(agent, record),
+				.shared_depth = shared_depth(agent, record->pid, record->cgroup_id),
 				.is_limit_ours =
 					record->limit_cgroup_id &&
 					model_is_group_ours(agent->model, record->limit_cgroup_id),
@@ -68,6 +74,7 @@ static void source_on_oom(void *context, const struct oom_record *record)
 					     oom->cgroup_id)
 				  ? PARTY_MODEL
 				  : PARTY_OTHERS;
+	event.oom.shared_depth = shared_depth(agent, oom->pid, oom->cgroup_id);
 	event.oom.is_limit_ours =
 		oom->limit_cgroup_id && model_is_group_ours(agent->model, oom->limit_cgroup_id);
 	agent_feed(agent, &event);
@@ -367,6 +374,8 @@ int agent_sources_open(struct agent *agent)
 	int result = cgroup_find_hierarchy("/proc", &agent->hierarchy);
 
 	if (result >= 0)
+		result = group_depth_open(&agent->hierarchy, &agent->depths);
+	if (result >= 0)
 		result = nvml_create(&agent->nvml);
 	if (result >= 0)
 		result = model_open(agent);
@@ -403,4 +412,5 @@ void agent_sources_close(struct agent *agent)
 	sampler_destroy(agent->sampler);
 	model_destroy(agent->model);
 	nvml_destroy(agent->nvml);
+	group_depth_close(&agent->depths);
 }
