@@ -119,6 +119,11 @@ FILE_TREE_FUNCTION int file_tree_remove_one(const char *path, const struct stat 
 	return remove(path);
 }
 
+FILE_TREE_FUNCTION void file_tree_remove_below(const struct file_tree *tree, const char *path)
+{
+	(void)nftw(file_tree_path(tree, path), file_tree_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 FILE_TREE_FUNCTION void file_tree_remove(const struct file_tree *tree)
 {
 	(void)nftw(tree->root, file_tree_remove_one, 16, FTW_DEPTH | FTW_PHYS);
