@@ -66,11 +66,10 @@ static void describe(const struct attribution_slot *slot, uint64_t amount,
 	memcpy(ret_process->comm, slot->last.comm, sizeof(ret_process->comm));
 }
 
-/* Most stalled process of a class, leaving one out. */
+/* Most stalled process of a class, leaving one pid out (0: nobody). */
 static const struct attribution_slot *find_stalled(const struct attribution *attribution,
 						   uint64_t now_ns, uint32_t stall_class,
-						   const struct attribution_slot *except,
-						   uint64_t *ret_stall_ns)
+						   uint32_t except_pid, uint64_t *ret_stall_ns)
 {
 	const struct attribution_slot *most = NULL;
 	uint64_t most_ns = 0;
@@ -79,7 +78,8 @@ static const struct attribution_slot *find_stalled(const struct attribution *att
 		const struct attribution_slot *slot = &attribution->slots[i];
 		struct totals totals;
 
-		if (!is_person(slot) || slot == except || slot->stall_class != stall_class)
+		if (!is_person(slot) || slot->last.pid == except_pid ||
+		    slot->stall_class != stall_class)
 			continue;
 		sum_activity(slot, now_ns, VICTIM_SPAN_NS, &totals);
 		if (totals.stall_ns <= most_ns)
@@ -145,15 +145,15 @@ void attribution_find_memory(const struct attribution *attribution, uint64_t now
 	uint64_t stall_ns;
 	uint64_t other_stall_ns;
 	const struct attribution_slot *victim =
-		find_stalled(attribution, now_ns, stall_class, NULL, &stall_ns);
+		find_stalled(attribution, now_ns, stall_class, 0, &stall_ns);
 	struct taken taken = find_taker(attribution, now_ns, stall_class, victim);
 
 	if (!taken.slot && victim) /* alone: it does it to itself */
 		taken = (struct taken){.slot = victim, .bytes = victim->last.anon_bytes};
 	describe(taken.slot, taken.bytes, ret_culprit);
 	if (victim && taken.slot == victim) {
-		const struct attribution_slot *other =
-			find_stalled(attribution, now_ns, stall_class, victim, &other_stall_ns);
+		const struct attribution_slot *other = find_stalled(
+			attribution, now_ns, stall_class, victim->last.pid, &other_stall_ns);
 
 		if (other) {
 			victim = other;

@@ -60,8 +60,7 @@ uint32_t ladder_find_largest(const struct ladder *ladder, const struct resources
 	return min_tier;
 }
 
-bool ladder_find_name(const struct ladder *ladder, const char name[EVENT_TIER_NAME_LEN],
-		      uint32_t *ret_tier)
+bool ladder_find_name(const struct ladder *ladder, const char *name, uint32_t *ret_tier)
 {
 	for (uint32_t tier = 0; tier < ladder->count; tier++) {
 		if (strncmp(ladder->tiers[tier].name, name, EVENT_TIER_NAME_LEN) == 0) {

@@ -57,7 +57,6 @@ uint32_t ladder_find_largest(const struct ladder *ladder, const struct resources
 			     uint32_t below_permyriad, uint32_t min_tier, uint32_t max_tier);
 
 /* Index of the tier called name (which need not be terminated); false if there is none. */
-bool ladder_find_name(const struct ladder *ladder, const char name[EVENT_TIER_NAME_LEN],
-		      uint32_t *ret_tier);
+bool ladder_find_name(const struct ladder *ladder, const char *name, uint32_t *ret_tier);
 
 #endif

@@ -46,7 +46,8 @@ void window_add(struct window *window, uint64_t begin_ns, uint64_t end_ns, uint6
 
 	while (from_ns < end_ns) {
 		uint64_t number = from_ns / WINDOW_BUCKET_NS;
-		uint64_t to_ns = units_min(end_ns, (number + 1) * WINDOW_BUCKET_NS);
+		uint64_t to_ns =
+			units_min(end_ns, units_plus(number * WINDOW_BUCKET_NS, WINDOW_BUCKET_NS));
 		uint64_t after = units_scale(amount, to_ns - begin_ns, length_ns);
 
 		put(window, number, after - before, bucket_max);
