@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Decisions as one line of JSON and as one line for people. */
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -15,14 +16,12 @@ enum {
 };
 
 /* The numbers of a decision that are shares, in the order in which they are written. */
+/* clang-format off */
 static const struct decision_share {
 	const char *key;
 	size_t offset;
 } SHARES[] = {
-#define SHARE(field)                                     \
-	{                                                \
-#field, offsetof(struct decision, field) \
-	}
+#define SHARE(field) {.key = #field, .offset = offsetof(struct decision, field)}
 	SHARE(degrade_above_permyriad),
 	SHARE(upgrade_below_permyriad),
 	SHARE(margin_permyriad),
@@ -43,6 +42,7 @@ static const struct decision_share {
 	SHARE(others_demand_permyriad),
 #undef SHARE
 };
+/* clang-format on */
 
 const char *format_tier_name(const struct ladder *ladder, uint32_t tier)
 {

@@ -22,7 +22,8 @@ static const char *const SOURCE_WORDS[] = {"auto", "poll", "psi", "bpf", NULL};
 static const char *const LOG_WORDS[] = {"quiet", "normal", "debug", NULL};
 static const char *const POLICY_WORDS[] = {"threshold", NULL};
 
-/* clang-format off: one row per option, read as a table */
+/* One row per option, read as a table. */
+/* clang-format off */
 const struct option_row OPTION_TABLE[] = {
 	/* section, key, flag, type, flags, offset, default, min, max, words, help */
 	{"agent", "run_dir", "run-dir", OPTION_PATH, OPTION_NOT_EMPTY, APP(run_dir),
@@ -30,17 +31,18 @@ const struct option_row OPTION_TABLE[] = {
 	 "Folder of control.fifo and manager.fifo; made if missing"},
 	{"agent", "source", "source", OPTION_WORD, 0, APP(source), "auto", 0, 0, SOURCE_WORDS,
 	 "Where pressure is read from; auto takes the best that works"},
-	{"agent", "window", "window", OPTION_DURATION, 0, APP(window_ns), "100ms", 10 * NS_PER_MS,
-	 10 * NS_PER_S, NULL, "Time between two reports of one process while something presses"},
+	{"agent", "window", "window", OPTION_DURATION, 0, APP(window_ns), "100ms",
+	 10 * NS_PER_MS, 10 * NS_PER_S, NULL,
+	 "Time between two reports of one process while something presses"},
 	{"agent", "window_calm", "window-calm", OPTION_DURATION, 0, APP(window_calm_ns), "500ms",
 	 10 * NS_PER_MS, 10 * NS_PER_S, NULL, "The same while nothing presses"},
-	{"agent", "urgent_stall", "urgent-stall", OPTION_DURATION, 0, APP(urgent_stall_ns), "50ms",
-	 NS_PER_MS, 10 * NS_PER_S, NULL,
+	{"agent", "urgent_stall", "urgent-stall", OPTION_DURATION, 0, APP(urgent_stall_ns),
+	 "50ms", NS_PER_MS, 10 * NS_PER_S, NULL,
 	 "A process that has stalled this long for memory is reported at once"},
 	{"agent", "report_floor", "report-floor", OPTION_DURATION, 0, APP(report_floor_ns), "1ms",
 	 0, NS_PER_S, NULL, "A process with less CPU time and stall in a window is not reported"},
-	{"agent", "ring_bulk", "ring-bulk", OPTION_BYTES, OPTION_POWER_OF_TWO, APP(ring_bulk_bytes),
-	 "1M", 4 * KIB, GIB, NULL, "Ring buffer for ordinary records"},
+	{"agent", "ring_bulk", "ring-bulk", OPTION_BYTES, OPTION_POWER_OF_TWO,
+	 APP(ring_bulk_bytes), "1M", 4 * KIB, GIB, NULL, "Ring buffer for ordinary records"},
 	{"agent", "ring_urgent", "ring-urgent", OPTION_BYTES, OPTION_POWER_OF_TWO,
 	 APP(ring_urgent_bytes), "64K", 4 * KIB, GIB, NULL, "Ring buffer for urgent records"},
 	{"agent", "ignore_nice", "ignore-nice", OPTION_U32, 0, APP(ignore_nice), "10", 0, 19, NULL,
@@ -58,8 +60,8 @@ const struct option_row OPTION_TABLE[] = {
 	 "Control group that holds the model's processes"},
 	{"model", "exe", "model-exe", OPTION_PATH, 0, APP(model_exe), "", 0, 0, NULL,
 	 "Name or path of the program that runs the model"},
-	{"model", "pid_file", "model-pid-file", OPTION_PATH, 0, APP(model_pid_file), "", 0, 0, NULL,
-	 "File that holds the process id of the model"},
+	{"model", "pid_file", "model-pid-file", OPTION_PATH, 0, APP(model_pid_file), "", 0, 0,
+	 NULL, "File that holds the process id of the model"},
 
 	{"policy", "policy", "policy", OPTION_WORD, 0, ENGINE(policy), "threshold", 0, 0,
 	 POLICY_WORDS, "How steps are decided"},
@@ -73,8 +75,8 @@ const struct option_row OPTION_TABLE[] = {
 	 "Planned step down over this use, steps up only below it"},
 	{"policy", "margin", "margin", OPTION_PERMYRIAD, 0, ENGINE(margin_permyriad), "5%", 0,
 	 PERMYRIAD, NULL, "A step up must stay this far under degrade_above"},
-	{"policy", "stabilization", "stabilization", OPTION_DURATION, 0, ENGINE(stabilization_ns),
-	 "300s", 100 * NS_PER_MS, 24 * HOUR_NS, NULL,
+	{"policy", "stabilization", "stabilization", OPTION_DURATION, 0,
+	 ENGINE(stabilization_ns), "300s", 100 * NS_PER_MS, 24 * HOUR_NS, NULL,
 	 "Calm time before a step up, from the last pressure or switch"},
 	{"policy", "warmup", "warmup", OPTION_DURATION, 0, ENGINE(warmup_ns), "10s", 0, HOUR_NS,
 	 NULL, "At start nothing is switched before this long of samples"},
@@ -85,8 +87,9 @@ const struct option_row OPTION_TABLE[] = {
 	 HISTORY_MAX_NS, NULL, "The slope of others' use is taken over this long"},
 	{"policy", "trend_horizon", "trend-horizon", OPTION_DURATION, 0, ENGINE(trend_horizon_ns),
 	 "60s", 0, HOUR_NS, NULL, "No step up when that slope reaches the limit within this"},
-	{"policy", "stall_above", "stall-above", OPTION_PERMYRIAD, 0, ENGINE(stall_above_permyriad),
-	 "10%", 1, PERMYRIAD, NULL, "Memory stall over this counts like use over upgrade_below"},
+	{"policy", "stall_above", "stall-above", OPTION_PERMYRIAD, 0,
+	 ENGINE(stall_above_permyriad), "10%", 1, PERMYRIAD, NULL,
+	 "Memory stall over this counts like use over upgrade_below"},
 	{"policy", "stall_above_window", "stall-above-window", OPTION_DURATION, 0,
 	 ENGINE(stall_above_window_ns), "5s", NS_PER_S, HISTORY_MAX_NS, NULL,
 	 "Time that stall_above is taken over"},
@@ -114,15 +117,15 @@ const struct option_row OPTION_TABLE[] = {
 	{"switch", "drain_deadline", "drain-deadline", OPTION_DURATION, 0,
 	 ENGINE(drain_deadline_ns), "120s", 0, 24 * HOUR_NS, NULL,
 	 "Running requests get this long to end before a planned step"},
-	{"switch", "ack_timeout", "ack-timeout", OPTION_DURATION, 0, ENGINE(ack_timeout_ns), "60s",
-	 NS_PER_S, HOUR_NS, NULL, "A manager that stays silent this long is asked again"},
+	{"switch", "ack_timeout", "ack-timeout", OPTION_DURATION, 0, ENGINE(ack_timeout_ns),
+	 "60s", NS_PER_S, HOUR_NS, NULL, "A manager that stays silent this long is asked again"},
 	{"switch", "settle", "settle", OPTION_DURATION, 0, ENGINE(settle_ns), "10s", 0, HOUR_NS,
 	 NULL, "After a switch its own effects are not held against the tier for this long"},
 	{"switch", "heartbeat", "heartbeat", OPTION_DURATION, 0, ENGINE(heartbeat_ns), "10s",
 	 NS_PER_S, HOUR_NS, NULL, "The wanted tier is repeated at least this often"},
 
-	{"sampling", "period", "sample-period", OPTION_DURATION, 0, ENGINE(sample_period_ns), "1s",
-	 50 * NS_PER_MS, HISTORY_MAX_NS, NULL, "Time between two samples of a calm host"},
+	{"sampling", "period", "sample-period", OPTION_DURATION, 0, ENGINE(sample_period_ns),
+	 "1s", 50 * NS_PER_MS, HISTORY_MAX_NS, NULL, "Time between two samples of a calm host"},
 	{"sampling", "period_min", "sample-period-min", OPTION_DURATION, 0,
 	 ENGINE(sample_period_min_ns), "50ms", 10 * NS_PER_MS, HISTORY_MAX_NS, NULL,
 	 "Least time between two samples when there is little headroom"},
@@ -139,10 +142,10 @@ const struct option_row TIER_OPTION_TABLE[] = {
 	 UINT64_MAX / 4, NULL, "Memory that the tier takes, with its mapped weights"},
 	{"tier", "vram", NULL, OPTION_VRAM, 0, TIER(vram_bytes), "0", 0, UINT64_MAX / 4, NULL,
 	 "GPU memory that it takes: one size for GPU 0, or a comma list, one per GPU"},
-	{"tier", "cores", NULL, OPTION_PERMILLE, 0, TIER(cores_permille), "0", 0, 4096 * 1000, NULL,
-	 "CPU cores that it uses while it answers; 0 is not said"},
-	{"tier", "quality", NULL, OPTION_PERMYRIAD, 0, TIER(quality_permyriad), "0%", 0, PERMYRIAD,
-	 NULL, "How good its answers are, as a share of the best"},
+	{"tier", "cores", NULL, OPTION_PERMILLE, 0, TIER(cores_permille), "0", 0, 4096 * 1000,
+	 NULL, "CPU cores that it uses while it answers; 0 is not said"},
+	{"tier", "quality", NULL, OPTION_PERMYRIAD, 0, TIER(quality_permyriad), "0%", 0,
+	 PERMYRIAD, NULL, "How good its answers are, as a share of the best"},
 };
 const size_t TIER_OPTION_COUNT = ARRAY_SIZE(TIER_OPTION_TABLE);
 /* clang-format on */

@@ -78,3 +78,19 @@ const char *utf8_copy_printable(const char *text, size_t len, char *buffer, size
 	buffer[out] = '\0';
 	return buffer;
 }
+
+void utf8_scrub(char *text, size_t len)
+{
+	for (size_t i = 0; i < len;) {
+		size_t char_len = utf8_char_len(text + i, len - i);
+
+		if (text[i] == '\n' || text[i] == '\t') {
+			i++;
+		} else if (char_len == 0 || is_control((const uint8_t *)text + i)) {
+			memset(text + i, '?', char_len ? char_len : 1);
+			i += char_len ? char_len : 1;
+		} else {
+			i += char_len;
+		}
+	}
+}

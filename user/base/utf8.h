@@ -18,4 +18,10 @@ size_t utf8_char_len(const char *text, size_t len);
  */
 const char *utf8_copy_printable(const char *text, size_t len, char *buffer, size_t size);
 
+/*
+ * Makes text harmless to a terminal in place: control characters (but newline and tab) and invalid
+ * bytes become '?'.
+ */
+void utf8_scrub(char *text, size_t len);
+
 #endif

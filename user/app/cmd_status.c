@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tierctl status: the agent's own picture, as text or as one line of JSON. */
+#include "tierctl.h"
+
+static int run(const struct tierctl *tierctl)
+{
+	return tierctl_ask(tierctl, tierctl_get(tierctl, TIERCTL_KEY_JSON) ? "status format=json"
+									   : "status format=text");
+}
+
+static const struct argp_option OPTIONS[] = {
+	{"json", TIERCTL_KEY_JSON, NULL, 0, "As JSON, on one line", 0},
+	{0},
+};
+
+const struct tierctl_command TIERCTL_STATUS = {
+	.name = "status",
+	.help = "Tier, pressure, losses, and the processes under most pressure.",
+	.options = OPTIONS,
+	.run = run,
+};
