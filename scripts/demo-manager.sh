@@ -11,8 +11,8 @@ source "$(dirname "$0")/lib.sh"
 source "$root/scripts/memory-group.sh"
 
 # What a tier holds and what it maps of its weights, in percent of the limit; with demo.sh.
-declare -A HELD=([small]=8 [medium]=18 [large]=36)
-declare -A MAPPED=([small]=2 [medium]=6 [large]=10)
+declare -A HELD=([small]=4 [medium]=8 [large]=26)
+declare -A MAPPED=([small]=2 [medium]=5 [large]=20)
 
 model=
 
@@ -32,7 +32,8 @@ start_model() {
 	run_in_group "$DEMO_GROUP/model" "$BUILD/tests/tools/hog" --comm demo-model \
 		--memory "$(percent "${HELD[$1]}")" --touch \
 		--file "$DEMO_FOLDER/weights" --file-size "$(percent "${MAPPED[$1]}")" --read \
-		--spin --pause-ms 5 --pin "$DEMO_CPU" --seconds 90 --die-with-parent &
+		--spin --spin-ms 300 --pause-ms 300 --pin "$DEMO_CPU" \
+		--seconds 90 --die-with-parent &
 	model=$!
 	sleep 0.5 # "loading"
 }
@@ -42,29 +43,50 @@ say() {
 	echo "-> $*"
 }
 
-# switch_to SEQ MODE TIER
-switch_to() {
-	if [[ $2 == planned ]]; then
-		say "ack seq=$1 state=draining"
-		sleep 1 # the requests that were running end
-	fi
+load() {
+	pending=
 	stop_model
 	say "ack seq=$1 state=loading"
-	start_model "$3"
+	start_model "$2"
 	say "ack seq=$1 state=done"
-	echo "$3" >"$DEMO_FOLDER/tier"
+	echo "$2" >"$DEMO_FOLDER/tier"
+}
+
+# A planned switch waits until the running requests have ended: here, for a second without news.
+handle_line() {
+	local line=$1
+	local switch='^switch seq=([0-9]+) .*to=([a-z]+) mode=([a-z]+)'
+
+	if [[ $line =~ $switch && ${BASH_REMATCH[1]} != "$seq" ]]; then
+		seq=${BASH_REMATCH[1]}
+		echo "<- $line"
+		echo "$line" >>"$DEMO_FOLDER/switches"
+		if [[ ${BASH_REMATCH[3]} == planned ]]; then
+			pending=${BASH_REMATCH[2]}
+			say "ack seq=$seq state=draining"
+		else
+			load "$seq" "${BASH_REMATCH[2]}"
+		fi
+	elif [[ $line == cancel* ]]; then
+		echo "<- $line"
+		pending=
+	fi
 }
 
 follow() {
-	local line seq='' switch='^switch seq=([0-9]+) .*to=([a-z]+) mode=([a-z]+)'
+	local line seq='' pending='' status
 
-	while read -r line; do
-		[[ $line =~ $switch ]] || continue
-		echo "<- $line"
-		echo "$line" >>"$DEMO_FOLDER/switches"
-		[[ ${BASH_REMATCH[1]} != "$seq" ]] || continue # repeated, already done
-		seq=${BASH_REMATCH[1]}
-		switch_to "$seq" "${BASH_REMATCH[3]}" "${BASH_REMATCH[2]}"
+	while true; do
+		status=0
+		# shellcheck disable=SC2086 # two words or none
+		read -r ${pending:+-t 1} line || status=$?
+		if ((status == 0)); then
+			handle_line "$line"
+		elif ((status > 128)); then
+			load "$seq" "$pending"
+		else
+			break # the agent has gone
+		fi
 	done
 }
 

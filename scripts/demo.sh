@@ -42,9 +42,19 @@ stop() {
 
 # A tenth of what is free, in whole megabytes.
 find_limit() {
-	limit=$(awk '/^MemAvailable:/ { print int($2 / 10240) * 1048576 }' /proc/meminfo)
+	limit=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+	limit=$((limit / 10240 << 20))
 	((limit <= LIMIT_MAX)) || limit=$LIMIT_MAX
 	((limit >= LIMIT_MIN)) || die "a tenth of the free memory is less than 64 MB"
+}
+
+# The model runs on the last CPU that we may use, the hog on the first, so that they do not fight
+# for a CPU before they are meant to.
+find_cpus() {
+	local parts
+	IFS=',-' read -ra parts < <(awk '/^Cpus_allowed_list:/ { print $2 }' /proc/self/status)
+	cpu=${parts[-1]}
+	hog_cpu=${parts[0]}
 }
 
 # On a disk, because files in memory cannot be dropped and read again.
@@ -72,9 +82,11 @@ write_config() {
 		warmup = 3s
 		trend = 5s
 		trend_horizon = 5s
+		stall_above = 5%
 		stall_above_window = 3s
 		calm_stall_window = 4s
 		cpu_wait_window = 3s
+		cpu_wait_above = 40%
 		[switch]
 		drain_deadline = 5s
 		ack_timeout = 5s
@@ -83,10 +95,10 @@ write_config() {
 		memory = $(percent 46)
 		cores = 1
 		[tier medium]
-		memory = $(percent 24)
+		memory = $(percent 13)
 		cores = 0.5
 		[tier small]
-		memory = $(percent 10)
+		memory = $(percent 6)
 		cores = 0.25
 	END
 }
@@ -124,19 +136,20 @@ wait_for_tier() {
 
 play() {
 	say "Steady: the model runs alone, in its largest tier ($((limit >> 20)) MB limit)."
-	wait_for_tier 10 large
-	pause 8
+	wait_for_tier 5 large
+	pause 7
 	say "Pressure: 'demo-hog' takes memory for 5 s, then reads a file that no longer fits."
-	start_hog --comm demo-hog --memory "$(percent 30)" --grow-seconds 5 --touch \
-		--file "$folder/data" --file-size "$(percent 40)" --read --hold-seconds 7 --seconds 20
+	start_hog --comm demo-hog --memory "$(percent 32)" --grow-seconds 5 --touch \
+		--file "$folder/data" --file-size "$(percent 50)" --read --pause-ms 20 \
+		--pin "$hog_cpu" --hold-seconds 8 --seconds 20
 	pause 14
 	say "The hog has ended. When it has been calm for 8 s, the larger tier comes back."
-	wait_for_tier 20 large
+	wait_for_tier 18 large
 	say "Pressure again: three 'demo-spin' threads want the CPU that the model runs on."
-	start_hog --comm demo-spin --spin --threads 3 --pin "$cpu" --seconds 8
-	pause 9
+	start_hog --comm demo-spin --spin --threads 3 --pin "$cpu" --seconds 6
+	pause 7
 	say "The spinners have ended."
-	wait_for_tier 16 large
+	wait_for_tier 20 large
 	pause 1
 }
 
@@ -151,8 +164,7 @@ main() {
 	scripts/setup.sh run
 	make --no-print-directory -s BUILD="$BUILD" all "$HOG"
 	find_limit
-	cpu=$(awk '/^Cpus_allowed_list:/ { n = split($2, part, /[-,]/); print part[n] }' \
-		/proc/self/status)
+	find_cpus
 	trap stop EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -28,7 +29,6 @@
 
 enum {
 	GROW_STEP_NS = 20 * 1000 * 1000,
-	SPIN_ROUND_NS = 10 * 1000 * 1000,
 	THREADS_MAX = 256,
 	WRITE_CHUNK = 1 << 20,
 };
@@ -44,6 +44,7 @@ enum option_key {
 	KEY_FILE_SIZE,
 	KEY_READ,
 	KEY_SPIN,
+	KEY_SPIN_MS,
 	KEY_PAUSE,
 	KEY_PIN,
 	KEY_NICE,
@@ -64,6 +65,7 @@ struct hog {
 	uint64_t seconds;
 	uint64_t file_bytes; /* 0 = the file is there */
 	uint64_t threads;
+	uint64_t spin_ms;
 	uint64_t pause_ms;
 	const char *file;
 	const char *comm;
@@ -88,6 +90,7 @@ static const struct argp_option options[] = {
 	{"file-size", KEY_FILE_SIZE, "BYTES", 0, "write it first, with this size, uncached", 0},
 	{"read", KEY_READ, NULL, 0, "read every page of it again and again", 0},
 	{"spin", KEY_SPIN, NULL, 0, "burn CPU", 0},
+	{"spin-ms", KEY_SPIN_MS, "N", 0, "for this long in each round [10]", 0},
 	{"pause-ms", KEY_PAUSE, "N", 0, "rest this long between two rounds [0]", 0},
 	{"threads", KEY_THREADS, "N", 0, "so many threads do all this [1]", 0},
 	{"pin", KEY_PIN, "CPU", 0, "run on this CPU only", 0},
@@ -118,60 +121,64 @@ static uint64_t parse_number(struct argp_state *state, const char *text, bool is
 	return value;
 }
 
+static const struct {
+	int key;
+	bool is_bytes;
+	size_t offset; /* of an uint64_t */
+} numbers[] = {
+	{KEY_MEMORY, true, offsetof(struct hog, memory_bytes)},
+	{KEY_FILE_SIZE, true, offsetof(struct hog, file_bytes)},
+	{KEY_GROW, false, offsetof(struct hog, grow_s)},
+	{KEY_HOLD, false, offsetof(struct hog, hold_s)},
+	{KEY_SPIN_MS, false, offsetof(struct hog, spin_ms)},
+	{KEY_PAUSE, false, offsetof(struct hog, pause_ms)},
+	{KEY_THREADS, false, offsetof(struct hog, threads)},
+	{KEY_SECONDS, false, offsetof(struct hog, seconds)},
+};
+
+static const struct {
+	int key;
+	size_t offset; /* of a bool */
+} flags[] = {
+	{KEY_TOUCH, offsetof(struct hog, is_touching)},
+	{KEY_READ, offsetof(struct hog, is_reading)},
+	{KEY_SPIN, offsetof(struct hog, is_spinning)},
+	{KEY_DIE, offsetof(struct hog, dies_with_parent)},
+};
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct hog *hog = state->input;
 
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		if (numbers[i].key != key)
+			continue;
+		*(uint64_t *)((char *)hog + numbers[i].offset) =
+			parse_number(state, arg, numbers[i].is_bytes);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (flags[i].key != key)
+			continue;
+		*(bool *)((char *)hog + flags[i].offset) = true;
+		return 0;
+	}
 	switch (key) {
-	case KEY_MEMORY:
-		hog->memory_bytes = parse_number(state, arg, true);
-		break;
-	case KEY_GROW:
-		hog->grow_s = parse_number(state, arg, false);
-		break;
-	case KEY_HOLD:
-		hog->hold_s = parse_number(state, arg, false);
-		break;
-	case KEY_TOUCH:
-		hog->is_touching = true;
-		break;
 	case KEY_FILE:
 		hog->file = arg;
-		break;
-	case KEY_FILE_SIZE:
-		hog->file_bytes = parse_number(state, arg, true);
-		break;
-	case KEY_READ:
-		hog->is_reading = true;
-		break;
-	case KEY_SPIN:
-		hog->is_spinning = true;
-		break;
-	case KEY_PAUSE:
-		hog->pause_ms = parse_number(state, arg, false);
-		break;
-	case KEY_THREADS:
-		hog->threads = parse_number(state, arg, false);
-		break;
-	case KEY_PIN:
-		hog->pin_cpu = (long)parse_number(state, arg, false);
-		break;
-	case KEY_NICE:
-		hog->nice = strtol(arg, NULL, 10);
-		break;
+		return 0;
 	case KEY_COMM:
 		hog->comm = arg;
-		break;
-	case KEY_DIE:
-		hog->dies_with_parent = true;
-		break;
-	case KEY_SECONDS:
-		hog->seconds = parse_number(state, arg, false);
-		break;
+		return 0;
+	case KEY_PIN:
+		hog->pin_cpu = (long)parse_number(state, arg, false);
+		return 0;
+	case KEY_NICE:
+		hog->nice = strtol(arg, NULL, 10);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-	return 0;
 }
 
 static uint64_t now_ns(void)
@@ -333,7 +340,7 @@ static void *work(void *argument)
 		if (hog->is_reading)
 			look_at(&hog->mapped_file, hog->page_size);
 		if (hog->is_spinning)
-			spin(SPIN_ROUND_NS);
+			spin(hog->spin_ms * NS_PER_MS);
 		if (hog->pause_ms > 0)
 			rest(hog->pause_ms * NS_PER_MS);
 	}
@@ -374,6 +381,7 @@ int main(int argc, char **argv)
 	struct hog hog = {
 		.seconds = 60,
 		.threads = 1,
+		.spin_ms = 10,
 		.pin_cpu = -1,
 		.page_size = (size_t)sysconf(_SC_PAGESIZE),
 	};
