@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /proc parsing and memory cgroups: invented trees of both versions, hostile contents, and a real
- * v1 group where there is one. */
+/* Memory cgroups: invented trees of both versions, hostile contents, and a real v1 group where
+ * there is one. */
 #include "file_tree.h"
 
 #include <errno.h>
 
 #include "base/units.h"
 #include "io/cgroup.h"
-#include "io/proc.h"
 
 struct fixture {
 	struct file_tree tree;
@@ -36,121 +35,6 @@ static int tear_down(void **state)
 	file_tree_remove(&fixture->tree);
 	free(fixture);
 	return 0;
-}
-
-/* ---- /proc ----------------------------------------------------------------------------------- */
-
-#define STAT_TAIL " S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %s 1000 10\n"
-
-static int read_stat(const struct fixture *fixture, const char *text, struct proc_stat *ret_stat)
-{
-	file_tree_write(&fixture->tree, "proc/42/stat", text);
-	return proc_read_stat(fixture->proc_fd, 42, ret_stat);
-}
-
-static void test_stat_with_hostile_names(void **state)
-{
-	static const char *const NAMES[] = {
-		"plain",     "",         "a b",  "(x)",  ") R 1 1",
-		"new\nline", "\xff\x01", "((((", "))))", "kworker/u64:3-events_unbound",
-	};
-	struct fixture *fixture = *state;
-
-	for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
-		struct proc_stat stat;
-		char text[512];
-
-		(void)snprintf(text, sizeof(text), "42 (%s)" STAT_TAIL, NAMES[i], "123456");
-		assert_int_equal(read_stat(fixture, text, &stat), 0);
-		assert_int_equal(stat.pid, 42);
-		assert_int_equal(stat.parent_pid, 7);
-		assert_int_equal(stat.start_ticks, 123456);
-		assert_string_equal(stat.comm, NAMES[i]);
-	}
-}
-
-static void test_garbled_stat_is_refused(void **state)
-{
-	static const char *const TEXTS[] = {
-		"",
-		"\n",
-		"42",
-		"42 (a",
-		"42 a)",
-		")42 (",
-		"42 (a)",
-		"42 (a) ",
-		"42 (a) S",
-		"42 (a) S 7",
-		"x (a) S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 5 1000 10",
-		"42 (a) S x 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 5 1000 10",
-		"42 (a) S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 99999999999999999999999 1",
-		"99999999999 (a) S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 5 1000 10",
-	};
-	struct fixture *fixture = *state;
-	struct proc_stat stat = {.pid = 5};
-
-	for (size_t i = 0; i < ARRAY_SIZE(TEXTS); i++) {
-		assert_int_equal(read_stat(fixture, TEXTS[i], &stat), -EBADMSG);
-		assert_int_equal(stat.pid, 5);
-	}
-	assert_int_equal(proc_read_stat(fixture->proc_fd, 43, &stat), -ENOENT);
-}
-
-static void test_find_number(void **state)
-{
-	static const struct {
-		const char *text;
-		const char *key;
-		int err;
-		uint64_t number;
-	} CASES[] = {
-		{"A: 1\nB: 2 kB\n", "B", 0, 2048},
-		{"A: 1\nB:\t  2\n", "B", 0, 2},
-		{"total_b 3\nb 4\n", "b", 0, 4},
-		{"\n\nb 4", "b", 0, 4},
-		{"b 18446744073709551615\n", "b", 0, UINT64_MAX},
-		{"b 18446744073709551616\n", "b", -EBADMSG, 0},
-		{"b 18446744073709551615 kB\n", "b", -EBADMSG, 0},
-		{"b -1\n", "b", -EBADMSG, 0},
-		{"b\n", "b", -ENOENT, 0},
-		{"b", "b", -EBADMSG, 0},
-		{"b \n3", "b", -EBADMSG, 0},
-		{"bb 1\n", "b", -ENOENT, 0},
-		{"", "b", -ENOENT, 0},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
-		uint64_t number = 0;
-
-		assert_int_equal(proc_find_number(CASES[i].text, CASES[i].key, &number),
-				 CASES[i].err);
-		assert_true(number == CASES[i].number);
-	}
-}
-
-static void test_pid_names(void **state)
-{
-	static const struct {
-		const char *name;
-		uint32_t pid;
-	} CASES[] = {
-		{"1", 1},
-		{"4194304", 4194304},
-		{"", 0},
-		{"self", 0},
-		{"1x", 0},
-		{"-1", 0},
-		{" 1", 0},
-		{"0", 0},
-		{"99999999999999999999999", 0},
-		{"2147483648", 0},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++)
-		assert_int_equal(proc_parse_pid(CASES[i].name), CASES[i].pid);
 }
 
 /* ---- the mount ------------------------------------------------------------------------------- */
@@ -255,21 +139,21 @@ static void test_common_depth(void **state)
 static void test_group_of_a_process(void **state)
 {
 	static const struct {
-		struct cgroup_hierarchy hierarchy;
 		const char *text;
-		int err;
 		const char *path;
+		int err;
+		struct cgroup_hierarchy hierarchy;
 	} CASES[] = {
-		{{CGROUP_V1, "/m", "/"}, "5:cpu:/x\n4:memory:/llm/a:b\n0::/u\n", 0, "/llm/a:b"},
-		{{CGROUP_V1, "/m", "/"}, "4:cpu,memory:/\n", 0, "/"},
-		{{CGROUP_V2, "/m", "/"}, "4:memory:/llm\n0::/user.slice/x\n", 0, "/user.slice/x"},
-		{{CGROUP_V2, "/m", "/docker/ab"}, "0::/docker/ab/llm\n", 0, "/llm"},
-		{{CGROUP_V2, "/m", "/docker/ab"}, "0::/docker/ab\n", 0, "/"},
-		{{CGROUP_V2, "/m", "/docker/ab"}, "0::/docker/abc\n", -ENODATA, NULL},
-		{{CGROUP_V2, "/m", "/"}, "0::/../other\n", -ENODATA, NULL},
-		{{CGROUP_V1, "/m", "/"}, "0::/u\n", -ENODATA, NULL},
-		{{CGROUP_V1, "/m", "/"}, "nonsense\n", -EBADMSG, NULL},
-		{{CGROUP_V1, "/m", "/"}, "", -EBADMSG, NULL},
+		{"5:cpu:/x\n4:memory:/llm/a:b\n0::/u\n", "/llm/a:b", 0, {CGROUP_V1, "/m", "/"}},
+		{"4:cpu,memory:/\n", "/", 0, {CGROUP_V1, "/m", "/"}},
+		{"4:memory:/llm\n0::/user.slice/x\n", "/user.slice/x", 0, {CGROUP_V2, "/m", "/"}},
+		{"0::/docker/ab/llm\n", "/llm", 0, {CGROUP_V2, "/m", "/docker/ab"}},
+		{"0::/docker/ab\n", "/", 0, {CGROUP_V2, "/m", "/docker/ab"}},
+		{"0::/docker/abc\n", NULL, -ENODATA, {CGROUP_V2, "/m", "/docker/ab"}},
+		{"0::/../other\n", NULL, -ENODATA, {CGROUP_V2, "/m", "/"}},
+		{"0::/u\n", NULL, -ENODATA, {CGROUP_V1, "/m", "/"}},
+		{"nonsense\n", NULL, -EBADMSG, {CGROUP_V1, "/m", "/"}},
+		{"", NULL, -EBADMSG, {CGROUP_V1, "/m", "/"}},
 	};
 	struct fixture *fixture = *state;
 	char path[PATH_MAX];
@@ -511,10 +395,6 @@ static void test_own_group_is_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CGROUP_TEST(test_stat_with_hostile_names),
-		CGROUP_TEST(test_garbled_stat_is_refused),
-		CGROUP_TEST(test_find_number),
-		CGROUP_TEST(test_pid_names),
 		CGROUP_TEST(test_hierarchies_are_found),
 		CGROUP_TEST(test_paths),
 		CGROUP_TEST(test_common_depth),

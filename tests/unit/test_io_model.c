@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which processes are the model: in an invented /proc and cgroup mount, and with real processes. */
-#include "file_tree.h"
+#include "fake_process.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -55,54 +55,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* children: as in /proc/PID/task/PID/children; NULL = this kernel has no such file. */
-struct process {
-	uint32_t pid;
-	uint32_t parent_pid;
-	const char *comm;
-	const char *program;
-	const char *group;
-	const char *children;
-};
-
-static void add_process(const struct fixture *fixture, const struct process *process)
-{
-	char path[128];
-	char text[256];
-
-	(void)snprintf(path, sizeof(path), "proc/%u/stat", process->pid);
-	(void)snprintf(text, sizeof(text),
-		       "%u (%s) S %u 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %u 1000 10\n",
-		       process->pid, process->comm, process->parent_pid, process->pid * 100);
-	file_tree_write(&fixture->tree, path, text);
-	(void)snprintf(path, sizeof(path), "proc/%u/exe", process->pid);
-	(void)snprintf(text, sizeof(text), "-> %s", process->program);
-	file_tree_write(&fixture->tree, path, text);
-	(void)snprintf(path, sizeof(path), "proc/%u/cgroup", process->pid);
-	(void)snprintf(text, sizeof(text), "4:memory:%s\n0::/\n", process->group);
-	file_tree_write(&fixture->tree, path, text);
-	(void)snprintf(path, sizeof(path), "proc/%u/task/%u/", process->pid, process->pid);
-	file_tree_write(&fixture->tree, path, "");
-	(void)snprintf(path, sizeof(path), "proc/%u/task/%u/children", process->pid, process->pid);
-	if (process->children)
-		file_tree_write(&fixture->tree, path, process->children);
-}
-
-static void add_processes(const struct fixture *fixture, const struct process *processes,
-			  size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		add_process(fixture, &processes[i]);
-}
-
-static void remove_process(const struct fixture *fixture, uint32_t pid)
-{
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), "proc/%u", pid);
-	file_tree_remove_below(&fixture->tree, path);
-}
-
 static void make_model(struct fixture *fixture, struct model_config config)
 {
 	config.proc_root = file_tree_path(&fixture->tree, "proc");
@@ -131,7 +83,7 @@ static void refresh(struct fixture *fixture, uint64_t after_ns)
 #define NOBODY ((const uint32_t[]){0})
 #define FULL (MODEL_SCAN_PERIOD_S * NS_PER_S)
 
-static const struct process PROCESSES[] = {
+static const struct fake_process PROCESSES[] = {
 	{1, 0, "init", "/sbin/init", "/", "20 30 40 50 60\n"},
 	{20, 1, "llama-server", "/opt/llama-server", "/llm", "21 22 \n"},
 	{21, 20, "worker", "/usr/bin/worker", "/llm", "23 \n"},
@@ -147,7 +99,7 @@ static void test_by_program_with_descendants(void **state)
 {
 	struct fixture *fixture = *state;
 
-	add_processes(fixture, PROCESSES, ARRAY_SIZE(PROCESSES));
+	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	make_model(fixture, (struct model_config){.program = "llama-server"});
 	refresh(fixture, 0);
 	assert_members(fixture, MEMBERS(20, 21, 22, 23, 31, 50));
@@ -160,10 +112,10 @@ static void test_descendants_without_children_files(void **state)
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(PROCESSES); i++) {
-		struct process process = PROCESSES[i];
+		struct fake_process process = PROCESSES[i];
 
 		process.children = NULL;
-		add_process(fixture, &process);
+		fake_process_add(&fixture->tree, &process);
 	}
 	file_tree_write(&fixture->tree, "model.pid", "20\n");
 	make_model(fixture,
@@ -178,7 +130,7 @@ static void test_pid_file_is_followed_and_checked(void **state)
 					  "20 21", "1\n", "4242\n", "20x"};
 	struct fixture *fixture = *state;
 
-	add_processes(fixture, PROCESSES, ARRAY_SIZE(PROCESSES));
+	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	make_model(fixture,
 		   (struct model_config){.pid_file = file_tree_path(&fixture->tree, "model.pid")});
 	refresh(fixture, 0);
@@ -201,10 +153,10 @@ static void test_pid_file_is_followed_and_checked(void **state)
 
 static void test_hello_pid(void **state)
 {
-	static const struct process REUSED = {21, 1, "else", "/bin/else", "/", ""};
+	static const struct fake_process REUSED = {21, 1, "else", "/bin/else", "/", ""};
 	struct fixture *fixture = *state;
 
-	add_processes(fixture, PROCESSES, ARRAY_SIZE(PROCESSES));
+	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	make_model(fixture, (struct model_config){0});
 	refresh(fixture, 0);
 	assert_members(fixture, NOBODY);
@@ -212,10 +164,10 @@ static void test_hello_pid(void **state)
 	refresh(fixture, 1);
 	assert_members(fixture, MEMBERS(21, 23));
 	/* The pid is given to another process. */
-	remove_process(fixture, 21);
+	fake_process_remove(&fixture->tree, 21);
 	refresh(fixture, 1);
 	assert_members(fixture, MEMBERS(23));
-	add_process(fixture, &REUSED);
+	fake_process_add(&fixture->tree, &REUSED);
 	file_tree_write(&fixture->tree, "proc/21/stat",
 			"21 (else) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 999999 1000 10\n");
 	refresh(fixture, FULL);
@@ -242,7 +194,7 @@ static void test_by_group(void **state)
 	unsigned int count;
 	struct stat info;
 
-	add_processes(fixture, PROCESSES, ARRAY_SIZE(PROCESSES));
+	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	make_model(fixture, (struct model_config){.group = "llm"});
 	/* Not there yet: nobody, and no error. */
 	refresh(fixture, 0);
@@ -281,7 +233,7 @@ static void test_group_is_derived_from_the_first_member(void **state)
 {
 	struct fixture *fixture = *state;
 
-	add_processes(fixture, PROCESSES, ARRAY_SIZE(PROCESSES));
+	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	file_tree_write(&fixture->tree, "cgroup/llm/", "");
 	file_tree_write(&fixture->tree, "cgroup/other/", "");
 	make_model(fixture, (struct model_config){.program = "worker"});
@@ -292,8 +244,8 @@ static void test_group_is_derived_from_the_first_member(void **state)
 	file_tree_write(&fixture->tree, "proc/21/cgroup", "4:memory:/other\n");
 	refresh(fixture, 1);
 	assert_string_equal(model_get_group(fixture->model), "/other");
-	remove_process(fixture, 21);
-	remove_process(fixture, 23);
+	fake_process_remove(&fixture->tree, 21);
+	fake_process_remove(&fixture->tree, 23);
 	refresh(fixture, 1);
 	assert_members(fixture, NOBODY);
 	assert_null(model_get_group(fixture->model));
@@ -301,11 +253,11 @@ static void test_group_is_derived_from_the_first_member(void **state)
 
 static void test_records_make_members(void **state)
 {
-	static const struct process CHILD = {70, 20, "child", "/bin/child", "/llm", ""};
-	static const uint64_t START_NS = 7000 * 10 * NS_PER_MS; /* 70 * 100 ticks */
+	static const struct fake_process CHILD = {70, 20, "child", "/bin/child", "/llm", ""};
+	static const uint64_t START_NS = 70 * NS_PER_S; /* 70 * 100 ticks */
 	struct fixture *fixture = *state;
 
-	add_processes(fixture, PROCESSES, ARRAY_SIZE(PROCESSES));
+	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	make_model(fixture, (struct model_config){.program = "llama-server"});
 	refresh(fixture, 0);
 	assert_true(model_note_process(fixture->model, 20, 0, 1, 0));
@@ -314,7 +266,7 @@ static void test_records_make_members(void **state)
 	/* Died before we could look: of the model, but not remembered. */
 	assert_true(model_note_process(fixture->model, 71, 0, 20, 0));
 	assert_false(model_is_member(fixture->model, 71, 0));
-	add_process(fixture, &CHILD);
+	fake_process_add(&fixture->tree, &CHILD);
 	assert_false(model_is_member(fixture->model, 70, START_NS));
 	assert_true(model_note_process(fixture->model, 70, START_NS, 20, 0));
 	assert_true(model_is_member(fixture->model, 70, START_NS));
@@ -334,7 +286,7 @@ static void test_records_of_the_configured_group(void **state)
 	struct fixture *fixture = *state;
 	struct stat info;
 
-	add_processes(fixture, PROCESSES, ARRAY_SIZE(PROCESSES));
+	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	file_tree_write(&fixture->tree, "cgroup/llm/sub/cgroup.procs", "");
 	file_tree_write(&fixture->tree, "cgroup/llm/cgroup.procs", "");
 	make_model(fixture, (struct model_config){.group = "/llm"});
@@ -352,7 +304,8 @@ static void test_overflow_is_counted(void **state)
 	unsigned int count;
 
 	for (uint32_t pid = 100; pid < 100 + MODEL_MEMBERS_MAX + 10; pid++)
-		add_process(fixture, &(struct process){pid, 1, "many", "/bin/many", "/", ""});
+		fake_process_add(&fixture->tree,
+				 &(struct fake_process){pid, 1, "many", "/bin/many", "/", ""});
 	make_model(fixture, (struct model_config){.program = "many"});
 	refresh(fixture, 0);
 	(void)model_get_members(fixture->model, &count);
@@ -362,14 +315,14 @@ static void test_overflow_is_counted(void **state)
 
 static void test_between_scans_the_dead_are_dropped(void **state)
 {
-	static const struct process LATE = {60, 1, "llama-server", "/x", "/", ""};
+	static const struct fake_process LATE = {60, 1, "llama-server", "/x", "/", ""};
 	struct fixture *fixture = *state;
 
-	add_processes(fixture, PROCESSES, ARRAY_SIZE(PROCESSES));
+	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	make_model(fixture, (struct model_config){.program = "llama-server"});
 	refresh(fixture, 0);
-	remove_process(fixture, 22);
-	add_process(fixture, &LATE);
+	fake_process_remove(&fixture->tree, 22);
+	fake_process_add(&fixture->tree, &LATE);
 	refresh(fixture, NS_PER_S);
 	assert_members(fixture, MEMBERS(20, 21, 23, 31, 50));
 	model_request_scan(fixture->model);

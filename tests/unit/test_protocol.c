@@ -24,138 +24,131 @@ static int parse(const char *line, struct control_line *ret_line)
 	return err;
 }
 
+static const struct {
+	const char *line;
+	struct control_line expected;
+} GOOD_LINES[] = {
+	{"hello", {CONTROL_HELLO, {.verb = COMMAND_HELLO}, false, ""}},
+	{"hello tier=large pid=4194304 version=1",
+	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "large", .pid = 4194304}, false, ""}},
+	{"ack seq=18446744073709551615 state=draining",
+	 {CONTROL_ACK,
+	  {.verb = COMMAND_ACK, .seq = UINT64_MAX, .ack_state = ACK_DRAINING},
+	  false,
+	  ""}},
+	{"ack state=loading seq=7",
+	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_LOADING}, false, ""}},
+	{"ack seq=7 state=done",
+	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_DONE}, false, ""}},
+	{"ack seq=7 state=failed",
+	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_FAILED}, false, ""}},
+	{"status reply=r.1-x_Y", {CONTROL_STATUS, {0}, false, "r.1-x_Y"}},
+	{"status reply=r format=text", {CONTROL_STATUS, {0}, false, "r"}},
+	{"status format=json reply=r", {CONTROL_STATUS, {0}, true, "r"}},
+	{"pause", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, ""}},
+	{"pause reply=r", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "r"}},
+	{"resume reply=r", {CONTROL_RESUME, {.verb = COMMAND_RESUME}, false, "r"}},
+	{"reload", {CONTROL_RELOAD, {0}, false, ""}},
+	{"reload reply=r", {CONTROL_RELOAD, {0}, false, "r"}},
+	/* Blanks, unknown keys (also twice, also with odd values), keys of other verbs. */
+	{"  pause   reply=r  ", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "r"}},
+	{"pause colour=red colour=red x=%zz y= z==",
+	 {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, ""}},
+	{"pause seq=none tier=", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, ""}},
+	/* Escapes, upper and lower case, and plain UTF-8. */
+	{"hello tier=a%20b%3D%25%c3%A9",
+	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "a b=%\xc3\xa9"}, false, ""}},
+	{"hello tier=\xc3\xa9",
+	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "\xc3\xa9"}, false, ""}},
+};
+
 static void test_every_verb_is_parsed(void **state)
 {
-	static const struct {
-		const char *line;
-		struct control_line expected;
-	} CASES[] = {
-		{"hello", {CONTROL_HELLO, {.verb = COMMAND_HELLO}, false, ""}},
-		{"hello tier=large pid=4194304 version=1",
-		 {CONTROL_HELLO,
-		  {.verb = COMMAND_HELLO, .tier = "large", .pid = 4194304},
-		  false,
-		  ""}},
-		{"ack seq=18446744073709551615 state=draining",
-		 {CONTROL_ACK,
-		  {.verb = COMMAND_ACK, .seq = UINT64_MAX, .ack_state = ACK_DRAINING},
-		  false,
-		  ""}},
-		{"ack state=loading seq=7",
-		 {CONTROL_ACK,
-		  {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_LOADING},
-		  false,
-		  ""}},
-		{"ack seq=7 state=done",
-		 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_DONE}, false, ""}},
-		{"ack seq=7 state=failed",
-		 {CONTROL_ACK,
-		  {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_FAILED},
-		  false,
-		  ""}},
-		{"status reply=r.1-x_Y", {CONTROL_STATUS, {0}, false, "r.1-x_Y"}},
-		{"status reply=r format=text", {CONTROL_STATUS, {0}, false, "r"}},
-		{"status format=json reply=r", {CONTROL_STATUS, {0}, true, "r"}},
-		{"pause", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, ""}},
-		{"pause reply=r", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "r"}},
-		{"resume reply=r", {CONTROL_RESUME, {.verb = COMMAND_RESUME}, false, "r"}},
-		{"reload", {CONTROL_RELOAD, {0}, false, ""}},
-		{"reload reply=r", {CONTROL_RELOAD, {0}, false, "r"}},
-		/* Blanks, unknown keys (also twice, also with odd values), keys of other verbs. */
-		{"  pause   reply=r  ", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "r"}},
-		{"pause colour=red colour=red x=%zz y= z==",
-		 {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, ""}},
-		{"pause seq=none tier=", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, ""}},
-		/* Escapes, upper and lower case, and plain UTF-8. */
-		{"hello tier=a%20b%3D%25%c3%A9",
-		 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "a b=%\xc3\xa9"}, false, ""}},
-		{"hello tier=\xc3\xa9",
-		 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "\xc3\xa9"}, false, ""}},
-	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(GOOD_LINES); i++) {
 		struct control_line line;
 
 		memset(&line, 0xff, sizeof(line));
-		assert_int_equal(parse(CASES[i].line, &line), 0);
-		assert_int_equal(line.verb, CASES[i].expected.verb);
-		assert_int_equal(line.command.verb, CASES[i].expected.command.verb);
-		assert_int_equal(line.command.ack_state, CASES[i].expected.command.ack_state);
-		assert_true(line.command.seq == CASES[i].expected.command.seq);
-		assert_int_equal(line.command.pid, CASES[i].expected.command.pid);
-		assert_string_equal(line.command.tier, CASES[i].expected.command.tier);
-		assert_int_equal(line.is_json, CASES[i].expected.is_json);
-		assert_string_equal(line.reply, CASES[i].expected.reply);
+		assert_int_equal(parse(GOOD_LINES[i].line, &line), 0);
+		assert_int_equal(line.verb, GOOD_LINES[i].expected.verb);
+		assert_int_equal(line.command.verb, GOOD_LINES[i].expected.command.verb);
+		assert_int_equal(line.command.ack_state, GOOD_LINES[i].expected.command.ack_state);
+		assert_true(line.command.seq == GOOD_LINES[i].expected.command.seq);
+		assert_int_equal(line.command.pid, GOOD_LINES[i].expected.command.pid);
+		assert_string_equal(line.command.tier, GOOD_LINES[i].expected.command.tier);
+		assert_int_equal(line.is_json, GOOD_LINES[i].expected.is_json);
+		assert_string_equal(line.reply, GOOD_LINES[i].expected.reply);
 	}
 }
 
+static const char *const BAD_LINES[] = {
+	"",
+	" ",
+	"Pause",
+	"pauses",
+	"paus",
+	"unpin",
+	"hello tier",
+	"hello =x",
+	"hello tier=",
+	"hello tier=a=b",
+	"hello tier=a%",
+	"hello tier=a%4",
+	"hello tier=a%4g",
+	"hello tier=a%00",
+	"hello tier=a%0a",
+	"hello tier=a%ff",
+	"hello tier=a%c2%85",
+	"hello tier=12345678901234567890123456789012",
+	"hello pid=0",
+	"hello pid=-1",
+	"hello pid=+1",
+	"hello pid=4194305",
+	"hello pid=99999999999999999999999",
+	"hello pid=1x",
+	"hello pid=0x1",
+	"hello version=0",
+	"hello version=2",
+	"hello tier=a tier=b",
+	"hello tier=a tier=a",
+	"ack",
+	"ack seq=1",
+	"ack state=done",
+	"ack seq=18446744073709551616 state=done",
+	"ack seq= state=done",
+	"ack seq=1 state=Done",
+	"ack seq=1 state=done seq=1",
+	"status",
+	"status format=json",
+	"status reply=r format=xml",
+	"status reply=../r",
+	"status reply=.r",
+	"status reply=a/b",
+	"status reply=a%2Fb",
+	"status reply=a%20b",
+	"status reply=\xc3\xa9",
+	"status reply=1234567890123456789012345678901234567890123456789012345678901234",
+	"pause\treply=r",
+	"pause reply=r\r",
+	"pause \x1b[2J",
+	"pause \x7f",
+	"pause \xc2\x85",
+	"pause x=\xff",
+	"pause x=\xc0\x80",
+	"pause x=\xed\xa0\x80",
+};
+
 static void test_bad_lines_change_nothing(void **state)
 {
-	static const char *const LINES[] = {
-		"",
-		" ",
-		"Pause",
-		"pauses",
-		"paus",
-		"unpin",
-		"hello tier",
-		"hello =x",
-		"hello tier=",
-		"hello tier=a=b",
-		"hello tier=a%",
-		"hello tier=a%4",
-		"hello tier=a%4g",
-		"hello tier=a%00",
-		"hello tier=a%0a",
-		"hello tier=a%ff",
-		"hello tier=a%c2%85",
-		"hello tier=12345678901234567890123456789012",
-		"hello pid=0",
-		"hello pid=-1",
-		"hello pid=+1",
-		"hello pid=4194305",
-		"hello pid=99999999999999999999999",
-		"hello pid=1x",
-		"hello pid=0x1",
-		"hello version=0",
-		"hello version=2",
-		"hello tier=a tier=b",
-		"hello tier=a tier=a",
-		"ack",
-		"ack seq=1",
-		"ack state=done",
-		"ack seq=18446744073709551616 state=done",
-		"ack seq= state=done",
-		"ack seq=1 state=Done",
-		"ack seq=1 state=done seq=1",
-		"status",
-		"status format=json",
-		"status reply=r format=xml",
-		"status reply=../r",
-		"status reply=.r",
-		"status reply=a/b",
-		"status reply=a%2Fb",
-		"status reply=a%20b",
-		"status reply=\xc3\xa9",
-		"status reply=1234567890123456789012345678901234567890123456789012345678901234",
-		"pause\treply=r",
-		"pause reply=r\r",
-		"pause \x1b[2J",
-		"pause \x7f",
-		"pause \xc2\x85",
-		"pause x=\xff",
-		"pause x=\xc0\x80",
-		"pause x=\xed\xa0\x80",
-	};
 	struct control_line line;
 	struct control_line before;
 
 	(void)state;
 	memset(&line, 0x5a, sizeof(line));
 	before = line;
-	for (size_t i = 0; i < ARRAY_SIZE(LINES); i++) {
-		assert_int_equal(parse(LINES[i], &line), -EINVAL);
+	for (size_t i = 0; i < ARRAY_SIZE(BAD_LINES); i++) {
+		assert_int_equal(parse(BAD_LINES[i], &line), -EINVAL);
 		assert_memory_equal(&line, &before, sizeof(line));
 	}
 }
@@ -179,7 +172,7 @@ static void test_nul_and_length_are_checked(void **state)
 		protocol_parse_control_line(text, PROTOCOL_LINE_MAX, &line, error, sizeof(error)),
 		-EINVAL);
 	/* A value that is longer than any key takes. */
-	memcpy(text, "hello tier=", 11);
+	(void)snprintf(text, sizeof(text), "hello tier=%02000d", 1);
 	assert_int_equal(protocol_parse_control_line(text, 2000, &line, error, sizeof(error)),
 			 -EINVAL);
 }
@@ -291,54 +284,56 @@ static void test_escape_round_trip(void **state)
 	}
 }
 
+static const struct {
+	struct manager_line line;
+	const char *text;
+} MANAGER_LINES[] = {
+	{{.verb = MANAGER_SWITCH,
+	  .seq = 12,
+	  .mode = SWITCH_IMMEDIATE,
+	  .is_overlap_allowed = true,
+	  .deadline_ms = 1500,
+	  .culprit_pid = 42,
+	  .culprit_comm = "my prog:1",
+	  .from = "large",
+	  .to = "small one",
+	  .reason = "use_over_degrade"},
+	 "switch seq=12 from=large to=small%20one mode=immediate overlap=1 "
+	 "deadline_ms=1500 "
+	 "reason=use_over_degrade culprit=my%20prog:1:42\n"},
+	{{.verb = MANAGER_SWITCH, .mode = SWITCH_PLANNED, .from = "a", .to = "off"},
+	 "switch seq=0 from=a to=off mode=planned overlap=0 deadline_ms=0 reason=- "
+	 "culprit=-\n"},
+	{{.verb = MANAGER_CANCEL, .seq = UINT64_MAX}, "cancel seq=18446744073709551615\n"},
+	{{.verb = MANAGER_STATE,
+	  .seq = 3,
+	  .phase = 2,
+	  .is_paused = true,
+	  .is_actual_known = true,
+	  .from = "a",
+	  .to = "b"},
+	 "state seq=3 wanted=b actual=a phase=loading paused=1\n"},
+	{{.verb = MANAGER_STATE, .phase = 3, .from = "a", .to = "b"},
+	 "state seq=0 wanted=b actual=? phase=settling paused=0\n"},
+};
+
 static void test_manager_lines(void **state)
 {
-	static const struct {
-		struct manager_line line;
-		const char *text;
-	} CASES[] = {
-		{{.verb = MANAGER_SWITCH,
-		  .seq = 12,
-		  .mode = SWITCH_IMMEDIATE,
-		  .is_overlap_allowed = true,
-		  .deadline_ms = 1500,
-		  .culprit_pid = 42,
-		  .culprit_comm = "my prog:1",
-		  .from = "large",
-		  .to = "small one",
-		  .reason = "use_over_degrade"},
-		 "switch seq=12 from=large to=small%20one mode=immediate overlap=1 "
-		 "deadline_ms=1500 "
-		 "reason=use_over_degrade culprit=my%20prog:1:42\n"},
-		{{.verb = MANAGER_SWITCH, .mode = SWITCH_PLANNED, .from = "a", .to = "off"},
-		 "switch seq=0 from=a to=off mode=planned overlap=0 deadline_ms=0 reason=- "
-		 "culprit=-\n"},
-		{{.verb = MANAGER_CANCEL, .seq = UINT64_MAX}, "cancel seq=18446744073709551615\n"},
-		{{.verb = MANAGER_STATE,
-		  .seq = 3,
-		  .phase = 2,
-		  .is_paused = true,
-		  .is_actual_known = true,
-		  .from = "a",
-		  .to = "b"},
-		 "state seq=3 wanted=b actual=a phase=loading paused=1\n"},
-		{{.verb = MANAGER_STATE, .phase = 3, .from = "a", .to = "b"},
-		 "state seq=0 wanted=b actual=? phase=settling paused=0\n"},
-	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
-		size_t len = strlen(CASES[i].text);
+	for (size_t i = 0; i < ARRAY_SIZE(MANAGER_LINES); i++) {
+		size_t len = strlen(MANAGER_LINES[i].text);
 		char buffer[PROTOCOL_LINE_MAX + 1];
 
-		assert_int_equal(
-			protocol_format_manager_line(&CASES[i].line, buffer, sizeof(buffer)), len);
-		assert_string_equal(buffer, CASES[i].text);
-		assert_int_equal(protocol_format_manager_line(&CASES[i].line, buffer, len + 1),
+		assert_int_equal(protocol_format_manager_line(&MANAGER_LINES[i].line, buffer,
+							      sizeof(buffer)),
 				 len);
-		assert_int_equal(protocol_format_manager_line(&CASES[i].line, buffer, len),
+		assert_string_equal(buffer, MANAGER_LINES[i].text);
+		assert_int_equal(
+			protocol_format_manager_line(&MANAGER_LINES[i].line, buffer, len + 1), len);
+		assert_int_equal(protocol_format_manager_line(&MANAGER_LINES[i].line, buffer, len),
 				 -EMSGSIZE);
-		assert_int_equal(protocol_format_manager_line(&CASES[i].line, buffer, 8),
+		assert_int_equal(protocol_format_manager_line(&MANAGER_LINES[i].line, buffer, 8),
 				 -EMSGSIZE);
 	}
 }

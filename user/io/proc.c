@@ -77,7 +77,7 @@ int proc_find_number(const char *text, const char *key, uint64_t *ret_number)
 			continue;
 		/* strchr() finds the NUL too: then nothing follows the key. */
 		rest = line[key_len] ? proc_parse_number(line + key_len + 1, &number) : NULL;
-		if (!rest)
+		if (!rest || !strchr(" \n", *rest))
 			return -EBADMSG;
 		if (strncmp(rest, " kB", 3) == 0 && __builtin_mul_overflow(number, KIB, &number))
 			return -EBADMSG;

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Samples from an invented /proc and cgroup mount, with hostile contents, and from this host. */
+#include "file_tree.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "base/units.h"
+#include "io/loop.h"
+#include "io/sampler.h"
+
+#define MEMINFO                                                                            \
+	"MemTotal:       1000000 kB\nMemFree:        100 kB\nMemAvailable:    400000 kB\n" \
+	"SwapCached:      0 kB\nSwapTotal:      2000 kB\nSwapFree:       500 kB\n"
+#define STAT                                                                       \
+	"cpu  100 20 30 4000 500 6 7 8 90 10\ncpu0 50 10 15 2000 250 3 3 4 45 5\n" \
+	"cpu1 50 10 15 2000 250 3 4 4 45 5\nintr 1 2 3\nctxt 5\n"
+#define PSI(some, full)                                      \
+	"some avg10=0.19 avg60=0.49 avg300=0.15 total=" some \
+	"\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=" full "\n"
+#define STATUS(anon, shmem, file, locked)                                   \
+	"Name:\tx\nState:\tS (sleeping)\nVmLck:\t  " locked                 \
+	" kB\nVmRSS:\t    9 kB\nRssAnon:\t  " anon " kB\nRssFile:\t  " file \
+	" kB\nRssShmem:\t  " shmem " kB\nThreads:\t1\n"
+#define ROLLUP(anon, shmem, file, locked)                                                      \
+	"55d-7ff ---p 00000000 00:00 0    [rollup]\nRss:  9 kB\nPss:  9 kB\nPss_Dirty: 1 kB\n" \
+	"Pss_Anon:  " anon " kB\nPss_File:  " file " kB\nPss_Shmem:  " shmem                   \
+	" kB\nLocked:  " locked " kB\n"
+#define PROC_STAT(pid) pid " (x) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 500 1000 10\n"
+
+static const struct file_tree_entry HOST[] = {
+	{"proc/meminfo", MEMINFO},
+	{"proc/stat", STAT},
+	{"proc/pressure/cpu", PSI("11", "0")},
+	{"proc/pressure/memory", PSI("22", "33")},
+	{"proc/pressure/io", PSI("44", "55")},
+	{"proc/self/statm", "1000 50 20 1 0 30 0\n"},
+};
+
+/* Two processes of the group /a/b, one of them moved up to /a. */
+static const struct file_tree_entry MODEL[] = {
+	{"cgroup/memory.limit_in_bytes", "9223372036854771712\n"},
+	{"cgroup/a/memory.limit_in_bytes", "512000000\n"},
+	{"cgroup/a/memory.usage_in_bytes", "300000000\n"},
+	{"cgroup/a/memory.stat", "total_active_file 1000\ntotal_inactive_file 2000\n"},
+	{"cgroup/a/b/memory.limit_in_bytes", "256000000\n"},
+	{"cgroup/a/b/memory.usage_in_bytes", "100000000\n"},
+	{"cgroup/a/b/memory.stat", "total_active_file 0\ntotal_inactive_file 0\n"},
+	{"cgroup/a/b/cgroup.procs", "10\n11\n"},
+	{"proc/10/stat", PROC_STAT("10")},
+	{"proc/10/status", STATUS("1000", "100", "5000", "10")},
+	{"proc/10/smaps_rollup", ROLLUP("800", "50", "3000", "5")},
+	{"proc/10/cgroup", "4:memory:/a/b\n"},
+	{"proc/10/task/10/children", ""},
+	{"proc/11/stat", PROC_STAT("11")},
+	{"proc/11/status", STATUS("2000", "100", "5", "6000")},
+	{"proc/11/smaps_rollup", ROLLUP("1700", "50", "4", "9000")},
+	{"proc/11/cgroup", "4:memory:/a\n"},
+	{"proc/11/task/11/children", ""},
+};
+
+struct fixture {
+	struct file_tree tree;
+	char proc_root[128];
+	struct cgroup_hierarchy hierarchy;
+	struct model *model;
+	struct sampler *sampler;
+	uint64_t now_ns;
+	struct event_sample sample;
+	pid_t child;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	assert_non_null(fixture);
+	file_tree_create(&fixture->tree);
+	file_tree_fill(&fixture->tree, HOST, ARRAY_SIZE(HOST));
+	(void)snprintf(fixture->proc_root, sizeof(fixture->proc_root), "%s/proc",
+		       fixture->tree.root);
+	fixture->hierarchy.version = CGROUP_V1;
+	(void)snprintf(fixture->hierarchy.mount, sizeof(fixture->hierarchy.mount), "%s/cgroup",
+		       fixture->tree.root);
+	(void)snprintf(fixture->hierarchy.root, sizeof(fixture->hierarchy.root), "/");
+	fixture->now_ns = NS_PER_S;
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	if (fixture->child > 0) {
+		(void)kill(fixture->child, SIGKILL);
+		(void)waitpid(fixture->child, NULL, 0);
+	}
+	sampler_destroy(fixture->sampler);
+	model_destroy(fixture->model);
+	file_tree_remove(&fixture->tree);
+	free(fixture);
+	return 0;
+}
+
+static void make_only_sampler(struct fixture *fixture)
+{
+	const struct sampler_config config = {
+		.proc_root = fixture->proc_root,
+		.model = fixture->model,
+	};
+
+	fixture->sampler = NULL;
+	assert_int_equal(sampler_create(&config, &fixture->sampler), 0);
+}
+
+static void make_sampler(struct fixture *fixture, const char *group)
+{
+	const struct model_config model_config = {
+		.proc_root = fixture->proc_root,
+		.hierarchy = &fixture->hierarchy,
+		.group = group,
+	};
+
+	if (group) {
+		file_tree_fill(&fixture->tree, MODEL, ARRAY_SIZE(MODEL));
+		assert_int_equal(model_create(&model_config, &fixture->model), 0);
+	}
+	make_only_sampler(fixture);
+}
+
+static int take(struct fixture *fixture)
+{
+	return sampler_take(fixture->sampler, fixture->now_ns, &fixture->sample);
+}
+
+static void test_host(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct event_sample *sample = &fixture->sample;
+	uint64_t tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+
+	make_sampler(fixture, NULL);
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(sample->resource_count, 1);
+	assert_int_equal(sample->resources[0].kind, RESOURCE_HOST_MEMORY);
+	assert_int_equal(sample->resources[0].capacity_bytes, 1000000 * KIB);
+	assert_int_equal(sample->resources[0].used_bytes, 600000 * KIB);
+	assert_int_equal(sample->resources[0].model_bytes, 0);
+	assert_int_equal(sample->model_processes, 0);
+	assert_int_equal(sample->swap_total_bytes, 2000 * KIB);
+	assert_int_equal(sample->swap_free_bytes, 500 * KIB);
+	assert_int_equal(sample->cpu_count, 2);
+	/* user nice system irq softirq steal */
+	assert_int_equal(sample->cpu_busy_ns, (100 + 20 + 30 + 6 + 7 + 8) * tick_ns);
+	assert_int_equal(sample->psi_cpu_some_ns, 11000);
+	assert_int_equal(sample->psi_mem_some_ns, 22000);
+	assert_int_equal(sample->psi_mem_full_ns, 33000);
+	assert_int_equal(sample->psi_io_some_ns, 44000);
+	assert_int_equal(sample->psi_io_full_ns, 55000);
+	assert_int_equal(sample->own_rss_bytes, 50 * sysconf(_SC_PAGESIZE));
+	assert_true(sample->own_cpu_ns > 0);
+	/* The open files are read again, not remembered. */
+	file_tree_write(
+		&fixture->tree, "proc/meminfo",
+		"MemTotal: 1000 kB\nMemAvailable: 1000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(sample->resources[0].used_bytes, 0);
+}
+
+static void test_no_psi(void **state)
+{
+	struct fixture *fixture = *state;
+
+	file_tree_remove_below(&fixture->tree, "proc/pressure");
+	make_sampler(fixture, NULL);
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.psi_mem_some_ns, 0);
+}
+
+static void test_missing_files_are_errors(void **state)
+{
+	static const char *const PATHS[] = {"proc/meminfo", "proc/stat", "proc/self/statm"};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(PATHS); i++) {
+		struct sampler_config config = {.proc_root = fixture->proc_root};
+
+		file_tree_fill(&fixture->tree, HOST, ARRAY_SIZE(HOST));
+		file_tree_unlink(&fixture->tree, PATHS[i]);
+		assert_int_equal(sampler_create(&config, &fixture->sampler), -ENOENT);
+		assert_null(fixture->sampler);
+	}
+}
+
+static void test_garbled_host_files_are_errors(void **state)
+{
+	static const struct file_tree_entry BAD[] = {
+		{"proc/meminfo", ""},
+		{"proc/meminfo", "MemTotal: 1 kB\n"},
+		{"proc/meminfo",
+		 "MemTotal: 0 kB\nMemAvailable: 0 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"},
+		{"proc/meminfo",
+		 "MemTotal: 1 kB\nMemAvailable: 2 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"},
+		{"proc/meminfo",
+		 "MemTotal: 3 kB\nMemAvailable: x\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"},
+		{"proc/meminfo",
+		 "MemTotal: 3 kB\nMemAvailable: 1 kB\nSwapTotal: 0 kB\nSwapFree: 9 kB\n"},
+		{"proc/meminfo", "MemTotal: 99999999999999999999 kB\nMemAvailable: 1 kB\n"},
+		{"proc/meminfo", "MemTotal: 18446744073709551615 kB\nMemAvailable: 1 kB\n"},
+		{"proc/stat", ""},
+		{"proc/stat", "cpu0 1 2 3 4 5 6 7 8\n"},
+		{"proc/stat", "cpu  1 2 3 4 5 6 7\ncpu0 1 2 3 4 5 6 7\n"},
+		{"proc/stat", "cpu  1 2 3 4 x 6 7 8\ncpu0 1 2 3 4 5 6 7 8\n"},
+		{"proc/stat", "cpu  18446744073709551615 1 1 1 1 1 1 1\ncpu0 1 2 3 4 5 6 7 8\n"},
+		{"proc/stat", "cpu  1 2 3 4 5 6 7 8\n"},
+		{"proc/pressure/cpu", ""},
+		{"proc/pressure/memory", "some avg10=0.00 total=1\n"},
+		{"proc/pressure/memory", "some avg10=0.00\nfull avg10=0.00 total=1\n"},
+		{"proc/pressure/io", PSI("18446744073709551615", "1")},
+		{"proc/pressure/io", PSI("-1", "1")},
+		{"proc/self/statm", "1000\n"},
+		{"proc/self/statm", "1000 18446744073709551615\n"},
+	};
+	struct fixture *fixture = *state;
+	struct event_sample before;
+
+	make_sampler(fixture, NULL);
+	memset(&fixture->sample, 0x5a, sizeof(fixture->sample));
+	before = fixture->sample;
+	for (size_t i = 0; i < ARRAY_SIZE(BAD); i++) {
+		file_tree_fill(&fixture->tree, HOST, ARRAY_SIZE(HOST));
+		file_tree_write(&fixture->tree, BAD[i].path, BAD[i].text);
+		assert_int_equal(take(fixture), -EBADMSG);
+		assert_memory_equal(&fixture->sample, &before, sizeof(before));
+	}
+	file_tree_fill(&fixture->tree, HOST, ARRAY_SIZE(HOST));
+	assert_int_equal(take(fixture), 0);
+}
+
+/* ---- the model ------------------------------------------------------------------------------- */
+
+static void test_groups_and_shared_pages(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct event_sample *sample = &fixture->sample;
+	uint64_t first = (800 + 50 + 5) * KIB;
+	uint64_t second = (1700 + 50 + 4) * KIB; /* locked is more than what is mapped */
+
+	make_sampler(fixture, "a/b");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(sample->model_processes, 2);
+	assert_int_equal(sample->resource_count, 3); /* the root has no limit */
+	assert_int_equal(sample->resources[0].model_bytes, first + second);
+	assert_int_equal(sample->resources[1].kind, RESOURCE_GROUP_MEMORY);
+	assert_int_equal(sample->resources[1].index, 0);
+	assert_int_equal(sample->resources[1].capacity_bytes, 256000000);
+	assert_int_equal(sample->resources[1].used_bytes, 100000000);
+	assert_int_equal(sample->resources[1].model_bytes, first);
+	assert_int_equal(sample->resources[2].index, 1);
+	assert_int_equal(sample->resources[2].capacity_bytes, 512000000);
+	assert_int_equal(sample->resources[2].used_bytes, 300000000 - 3000);
+	assert_int_equal(sample->resources[2].model_bytes, first + second);
+}
+
+static void test_one_process_needs_no_shares(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_sampler(fixture, "a/b");
+	file_tree_write(&fixture->tree, "cgroup/a/b/cgroup.procs", "10\n");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.model_processes, 1);
+	assert_int_equal(fixture->sample.resources[0].model_bytes, (1000 + 100 + 10) * KIB);
+	/* Never more than what is used in all. */
+	file_tree_write(&fixture->tree, "proc/10/status", STATUS("999999999", "0", "0", "0"));
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.resources[0].model_bytes,
+			 fixture->sample.resources[0].used_bytes);
+}
+
+static void test_shares_are_read_again_when_it_pays(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t other = (1700 + 50 + 4) * KIB;
+
+	make_sampler(fixture, "a/b");
+	assert_int_equal(take(fixture), 0);
+	file_tree_write(&fixture->tree, "proc/10/smaps_rollup", ROLLUP("400", "50", "3000", "5"));
+	/* Little has changed: the old share, moved by the change. */
+	fixture->now_ns += 2 * NS_PER_S;
+	file_tree_write(&fixture->tree, "proc/10/status", STATUS("1060", "100", "5000", "10"));
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.resources[0].model_bytes, (860 + 50 + 5) * KIB + other);
+	/* Much has changed, but just now it was read. */
+	sampler_destroy(fixture->sampler);
+	make_only_sampler(fixture);
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.resources[0].model_bytes, (400 + 50 + 5) * KIB + other);
+	file_tree_write(&fixture->tree, "proc/10/smaps_rollup", ROLLUP("3000", "50", "3000", "5"));
+	file_tree_write(&fixture->tree, "proc/10/status", STATUS("4060", "100", "5000", "10"));
+	fixture->now_ns += NS_PER_S / 2;
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.resources[0].model_bytes, (3400 + 50 + 5) * KIB + other);
+	fixture->now_ns += NS_PER_S / 2;
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.resources[0].model_bytes, (3000 + 50 + 5) * KIB + other);
+	/* Nothing has changed, but it is old. */
+	file_tree_write(&fixture->tree, "proc/10/smaps_rollup", ROLLUP("2000", "50", "3000", "5"));
+	fixture->now_ns += SAMPLER_PSS_PERIOD_S * NS_PER_S;
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.resources[0].model_bytes, (2000 + 50 + 5) * KIB + other);
+}
+
+static void test_shares_that_cannot_be_read(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_sampler(fixture, "a/b");
+	file_tree_write(&fixture->tree, "proc/10/smaps_rollup", "Rss: 1 kB\n");
+	file_tree_unlink(&fixture->tree, "proc/11/smaps_rollup");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.resources[0].model_bytes,
+			 (1000 + 100 + 10 + 2000 + 100 + 5) * KIB);
+}
+
+static void test_processes_that_end_or_lie(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_sampler(fixture, "a/b");
+	file_tree_write(&fixture->tree, "proc/11/status", "Name:\tx\nState:\tZ (zombie)\n");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.model_processes, 1);
+	file_tree_unlink(&fixture->tree, "proc/11/status");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.model_processes, 1);
+	file_tree_write(&fixture->tree, "proc/11/status", "garbage");
+	assert_int_equal(take(fixture), -EBADMSG);
+	file_tree_write(&fixture->tree, "proc/11/status", "Name:\tx\nRssAnon:\t1 kB\n");
+	assert_int_equal(take(fixture), -EBADMSG);
+	file_tree_write(&fixture->tree, "proc/11/status", STATUS("1e9", "0", "0", "0"));
+	assert_int_equal(take(fixture), -EBADMSG);
+}
+
+static void test_group_that_comes_and_goes(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_sampler(fixture, "a/b");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.resource_count, 3);
+	file_tree_remove_below(&fixture->tree, "cgroup/a/b");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.resource_count, 1);
+	file_tree_fill(&fixture->tree, MODEL, ARRAY_SIZE(MODEL));
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.resource_count, 3);
+	file_tree_write(&fixture->tree, "cgroup/a/memory.usage_in_bytes", "lots\n");
+	assert_int_equal(take(fixture), -EBADMSG);
+}
+
+/* ---- this host ------------------------------------------------------------------------------- */
+
+enum {
+	CHILD_BYTES = 64 * 1024 * 1024,
+};
+
+static pid_t spawn_holder(void)
+{
+	int ready[2];
+	pid_t pid;
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		char *memory = mmap(NULL, CHILD_BYTES, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (memory == MAP_FAILED)
+			_exit(1);
+		memset(memory, 1, CHILD_BYTES);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void test_this_host(void **state)
+{
+	static struct cgroup_hierarchy hierarchy;
+	struct fixture *fixture = *state;
+	const struct model_config model_config = {.hierarchy = &hierarchy};
+	struct sampler_config config = {0};
+	const struct event_resource *host = &fixture->sample.resources[0];
+
+	fixture->child = spawn_holder();
+	assert_int_equal(cgroup_find_hierarchy("/proc", &hierarchy), 0);
+	assert_int_equal(model_create(&model_config, &fixture->model), 0);
+	model_set_hello_pid(fixture->model, (uint32_t)fixture->child);
+	config.model = fixture->model;
+	assert_int_equal(sampler_create(&config, &fixture->sampler), 0);
+	fixture->now_ns = loop_now_ns();
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.model_processes, 1);
+	assert_true(host->model_bytes >= CHILD_BYTES);
+	assert_true(host->used_bytes >= host->model_bytes);
+	assert_true(host->capacity_bytes > host->used_bytes);
+	assert_int_equal(fixture->sample.cpu_count, sysconf(_SC_NPROCESSORS_ONLN));
+	assert_true(fixture->sample.cpu_busy_ns > 0);
+}
+
+#define SAMPLER_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SAMPLER_TEST(test_host),
+		SAMPLER_TEST(test_no_psi),
+		SAMPLER_TEST(test_missing_files_are_errors),
+		SAMPLER_TEST(test_garbled_host_files_are_errors),
+		SAMPLER_TEST(test_groups_and_shared_pages),
+		SAMPLER_TEST(test_one_process_needs_no_shares),
+		SAMPLER_TEST(test_shares_are_read_again_when_it_pays),
+		SAMPLER_TEST(test_shares_that_cannot_be_read),
+		SAMPLER_TEST(test_processes_that_end_or_lie),
+		SAMPLER_TEST(test_group_that_comes_and_goes),
+		SAMPLER_TEST(test_this_host),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
