@@ -162,6 +162,7 @@ main() {
 	cd "$root"
 	((EUID == 0)) || die "needs root, for eBPF and for a memory cgroup of its own"
 	scripts/setup.sh run
+	make -q BUILD="$BUILD" all "$HOG" >/dev/null 2>&1 || echo "demo: building"
 	make --no-print-directory -s BUILD="$BUILD" all "$HOG"
 	find_limit
 	find_cpus

@@ -18,17 +18,21 @@ STOP_TIMEOUT_S=10
 
 agent=
 listener=
+was_killed=0
+is_run_dir_ours=0
 
 is_alive() {
 	[[ -n $1 ]] && kill -0 "$1" 2>/dev/null
 }
 
-# Only where the agent could not do it itself, because it had to be killed.
-remove_fifos() {
-	local fifo
-	for fifo in manager control; do
-		[[ ! -p $RUN_DIR/$fifo.fifo ]] || rm -f "$RUN_DIR/$fifo.fifo"
-	done
+# Only where the agent could not do it itself, because it had to be killed; and only in a folder
+# that it made.
+remove_run_dir() {
+	((is_run_dir_ours)) && [[ -d $RUN_DIR ]] || return 0
+	rm -f "$RUN_DIR"/{manager.fifo,control.fifo,manager.fifo.lock,tierd.lock}
+	[[ ! -d $RUN_DIR/replies ]] || find "$RUN_DIR/replies" -type p -delete
+	rmdir "$RUN_DIR/replies" "$RUN_DIR" 2>/dev/null ||
+		echo "run: $RUN_DIR is not empty, and stays" >&2
 }
 
 stop() {
@@ -42,14 +46,16 @@ stop() {
 	if is_alive "$agent"; then
 		echo "run: the agent did not end in $STOP_TIMEOUT_S s, killing it" >&2
 		kill -KILL "$agent"
-		remove_fifos
+		was_killed=1
 	fi
 	[[ -z $listener ]] || kill -TERM "$listener" 2>/dev/null || true
 	wait
+	((was_killed == 0)) || { remove_run_dir && exit 1; }
 }
 
 prepare() {
 	scripts/setup.sh run
+	make -q BUILD="$BUILD" all >/dev/null 2>&1 || echo "run: building"
 	make --no-print-directory -s BUILD="$BUILD" all
 	if [[ ! -e $CONFIG ]]; then
 		"$BUILD/tierctl" detect
@@ -88,9 +94,9 @@ main() {
 	cd "$root"
 	prepare
 	read -ra arguments <<<"${ARGS:-}"
+	[[ -e $RUN_DIR ]] || is_run_dir_ours=1
 	trap stop EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	trap 'exit 0' INT TERM
 	setpriv --pdeathsig TERM "$BUILD/tierd" --config "$CONFIG" --run-dir "$RUN_DIR" \
 		"${arguments[@]}" "$@" &
 	agent=$!
