@@ -303,6 +303,9 @@ void attribution_record(struct attribution *attribution, uint64_t now_ns,
 	add_activity(slot, now_ns, record, ret_delta);
 	slot->pending_stall_ns = units_plus(slot->pending_stall_ns, ret_delta->stall_ns);
 	slot->party = party;
+	if (process->shared_depth != EVENT_DEPTH_UNKNOWN ||
+	    slot->last.cgroup_id != record->cgroup_id)
+		slot->shared_depth = process->shared_depth;
 	keep_last(&slot->last, record);
 	ret_delta->stall_class = slot->stall_class;
 	ret_delta->open_stall_ns = slot->pending_stall_ns;
@@ -314,6 +317,40 @@ void attribution_record(struct attribution *attribution, uint64_t now_ns,
 		silent_remove(attribution, slot);
 		silent_append(attribution, slot);
 	}
+}
+
+void attribution_note_oom(struct attribution *attribution, uint64_t now_ns,
+			  const struct event_oom *oom)
+{
+	const struct oom_record *record = &oom->record;
+	struct process_delta nothing = {0};
+	struct process_record last;
+	struct attribution_slot *older;
+	struct attribution_slot *slot = find(attribution, record->pid, record->start_ns, &older);
+	bool is_evicted;
+
+	if (!slot && has_ended(attribution, record->pid, record->start_ns))
+		return;
+	if (!slot) {
+		slot = take(attribution, record->pid, record->start_ns, &is_evicted);
+		slot->last.header.time_ns = record->header.time_ns;
+		slot->last.parent_pid = record->parent_pid;
+		slot->last.cgroup_id = record->cgroup_id;
+		memcpy(slot->last.comm, record->comm, sizeof(slot->last.comm));
+		slot->party = oom->party < PARTY_COUNT ? oom->party : PARTY_OTHERS;
+		slot->shared_depth = oom->shared_depth;
+		if (units_minus(record->header.time_ns, record->start_ns) >= YOUNG_NS)
+			slot->last.anon_bytes = record->anon_bytes;
+	}
+	last = slot->last;
+	last.anon_bytes = record->anon_bytes;
+	add_activity(slot, now_ns, &last, &nothing);
+	slot->last.anon_bytes = record->anon_bytes;
+}
+
+void attribution_set_group(struct attribution *attribution, uint32_t index)
+{
+	attribution->group_index = index;
 }
 
 /* ---- windows -----------------------------------------------------------------------------------

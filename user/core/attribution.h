@@ -66,6 +66,7 @@ struct activity {
 struct attribution_slot {
 	struct process_record last;
 	uint32_t party;
+	uint32_t shared_depth; /* as in event_process */
 	uint32_t stall_class;
 	uint64_t limit_cgroup_id;  /* the last limit that it stalled at */
 	uint64_t pending_stall_ns; /* in the window that is still open */
@@ -84,6 +85,7 @@ struct attribution_exit {
 
 struct attribution {
 	uint32_t used;
+	uint32_t group_index; /* event_resource.index of the tightest group that holds the model */
 	uint16_t free_first;
 	uint16_t silent_first;
 	uint16_t silent_last;
@@ -100,6 +102,13 @@ void attribution_init(struct attribution *attribution);
 /* Takes one record, which arrived at now_ns. */
 void attribution_record(struct attribution *attribution, uint64_t now_ns,
 			const struct event_process *process, struct process_delta *ret_delta);
+
+/* Takes what an OOM record tells of its victim, which may have had no time for a record before. */
+void attribution_note_oom(struct attribution *attribution, uint64_t now_ns,
+			  const struct event_oom *oom);
+
+/* Says which group is short when a group is: culprits are then looked for under its limit. */
+void attribution_set_group(struct attribution *attribution, uint32_t index);
 
 /*
  * Ends the open window of length_ns and combines the stalls of its processes per party and class:

@@ -116,6 +116,8 @@ static struct taken find_taker(const struct attribution *attribution, uint64_t n
 		uint64_t reclaimed_pages;
 
 		if (!is_person(taken.slot) ||
+		    (stall_class == STALL_GROUP &&
+		     taken.slot->shared_depth > attribution->group_index) ||
 		    (limit_cgroup_id && taken.slot->limit_cgroup_id != limit_cgroup_id))
 			continue;
 		sum_activity(taken.slot, now_ns, CULPRIT_SPAN_NS, &totals);

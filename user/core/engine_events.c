@@ -100,6 +100,7 @@ static bool on_oom(struct engine *engine, const struct event *event, struct acti
 		reason = REASON_OOM_GROUP;
 	else if (oom->record.limit_cgroup_id == 0)
 		reason = REASON_OOM_HOST;
+	attribution_note_oom(&engine->attribution, engine->now_ns, oom);
 	engine->oom = oom->record;
 	engine->oom_party = oom->party;
 	if (reason != REASON_NONE) {

@@ -129,6 +129,24 @@ static void view_resources(struct engine *engine)
 		view_resource(engine, &sample->resources[i], &engine->resources.view[i]);
 }
 
+/* The group with the highest use is the one whose limit is felt. */
+static void find_tightest_group(struct engine *engine)
+{
+	uint32_t highest = 0;
+	uint32_t index = 0;
+
+	for (uint32_t i = 0; i < engine->resources.count; i++) {
+		const struct resource_view *view = &engine->resources.view[i];
+		uint32_t use = ladder_use_permyriad(serving_tier(engine), view, LADDER_NOW);
+
+		if (view->kind != RESOURCE_GROUP_MEMORY || use < highest)
+			continue;
+		highest = use;
+		index = view->index;
+	}
+	attribution_set_group(&engine->attribution, index);
+}
+
 /* ---- one sample --------------------------------------------------------------------------------
  */
 
@@ -171,6 +189,7 @@ void engine_take_sample(struct engine *engine, const struct event_sample *sample
 	engine->sample_base_ns = engine->now_ns;
 	note_model(engine, &engine->sample);
 	view_resources(engine);
+	find_tightest_group(engine);
 	count_over_limit(engine);
 }
 

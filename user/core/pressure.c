@@ -8,6 +8,8 @@
 enum {
 	/* Whoever wants less than a tenth of one core is not made to suffer by waiting for it. */
 	WANTED_MIN_PERMYRIAD = 1000,
+	/* A wait counts if it lasts: the least of the window and of each of its parts. */
+	CPU_PARTS = 5,
 };
 
 void pressure_init(struct pressure *pressure)
@@ -95,18 +97,24 @@ static uint32_t wait_share_permyriad(uint64_t wait_ns, uint64_t counted_ns, uint
 	return units_permyriad(counted_ns, wanted_ns);
 }
 
-void pressure_get_cpu(const struct pressure *pressure, uint64_t now_ns, uint64_t length_ns,
-		      uint32_t cpu_count, struct cpu_pressure *ret_cpu)
+/* Of the time from from_ns to to_ns before now_ns. */
+static uint64_t sum_between(const struct window *window, uint64_t now_ns, uint64_t from_ns,
+			    uint64_t to_ns)
 {
+	uint64_t newer = to_ns ? window_sum(window, now_ns, to_ns) : 0;
+
+	return units_minus(window_sum(window, now_ns, from_ns), newer);
+}
+
+static void get_part(const struct pressure *pressure, uint64_t now_ns, uint64_t from_ns,
+		     uint64_t to_ns, uint32_t cpu_count, struct cpu_pressure *ret_cpu)
+{
+	uint64_t length_ns = from_ns - to_ns;
 	uint64_t sum_ns[CPU_SERIES_COUNT];
 	uint64_t overlap_ns;
 
-	memset(ret_cpu, 0, sizeof(*ret_cpu));
-	length_ns = units_min(length_ns, WINDOW_MAX_NS);
-	if (!pressure->is_walked || units_minus(now_ns, pressure->cpu_since_ns) < length_ns)
-		return;
 	for (int series = 0; series < CPU_SERIES_COUNT; series++)
-		sum_ns[series] = window_sum(&pressure->cpu[series], now_ns, length_ns);
+		sum_ns[series] = sum_between(&pressure->cpu[series], now_ns, from_ns, to_ns);
 
 	/* Others wait for whoever runs; the model's part of that is its part of what ran. */
 	overlap_ns =
@@ -118,4 +126,27 @@ void pressure_get_cpu(const struct pressure *pressure, uint64_t now_ns, uint64_t
 	ret_cpu->others_demand_permyriad =
 		units_permyriad(units_plus(sum_ns[CPU_OTHERS_WAIT], sum_ns[CPU_OTHERS_TIME]),
 				units_scale(length_ns, cpu_count, 1));
+}
+
+void pressure_get_cpu(const struct pressure *pressure, uint64_t now_ns, uint64_t length_ns,
+		      uint32_t cpu_count, struct cpu_pressure *ret_cpu)
+{
+	struct cpu_pressure whole;
+
+	memset(ret_cpu, 0, sizeof(*ret_cpu));
+	length_ns = units_min(length_ns, WINDOW_MAX_NS);
+	if (!pressure->is_walked || units_minus(now_ns, pressure->cpu_since_ns) < length_ns)
+		return;
+	get_part(pressure, now_ns, length_ns, 0, cpu_count, &whole);
+	for (uint64_t i = 0; i < CPU_PARTS; i++) {
+		struct cpu_pressure part;
+
+		get_part(pressure, now_ns, length_ns / CPU_PARTS * (i + 1),
+			 length_ns / CPU_PARTS * i, cpu_count, &part);
+		whole.model_wait_permyriad =
+			(uint32_t)units_min(whole.model_wait_permyriad, part.model_wait_permyriad);
+		whole.others_wait_permyriad = (uint32_t)units_min(whole.others_wait_permyriad,
+								  part.others_wait_permyriad);
+	}
+	*ret_cpu = whole;
 }

@@ -42,8 +42,10 @@ struct pressure {
 };
 
 struct cpu_pressure {
-	uint32_t model_wait_permyriad;    /* share of the CPU time it wanted; 0 = not known, or less
-					   * than a tenth of a core was wanted */
+	/* Share of the wanted CPU time that was waited for, throughout the window: the least of the
+	 * whole and of each fifth of it, so that a short burst after idling is none. 0 also while
+	 * it is not known, and when less than a tenth of a core was wanted. */
+	uint32_t model_wait_permyriad;
 	uint32_t others_wait_permyriad;   /* the same, as far as it overlaps the model's running */
 	uint32_t others_demand_permyriad; /* time and wait, of all cores */
 };

@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules that need time, records or a manager to be seen; and the options that no other test uses.
+ */
+#include "test_core_rig.h"
+
+static struct engine_config config;
+static struct rig *rig;
+
+static int set_up(void **state)
+{
+	(void)state;
+	config = rig_config();
+	rig = NULL;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	if (rig)
+		rig_free(rig);
+	return 0;
+}
+
+/* Started and warm; large unless hello is "small" or the like. NULL: no manager. */
+static void start(const char *hello)
+{
+	rig = rig_new(&config, SECONDS(5));
+	if (hello)
+		rig_hello(rig, hello);
+	rig_sample(rig);
+	rig_run(rig, SECONDS(15), NULL);
+}
+
+static uint32_t switches(uint32_t reason)
+{
+	return rig_count(rig, 0, DECISION_SWITCH, reason);
+}
+
+static uint32_t holds(uint32_t reason)
+{
+	return rig_count(rig, 0, DECISION_HOLD, reason);
+}
+
+/* ---- stall -------------------------------------------------------------------------------------
+ */
+
+static void urgent(struct process_record *record, uint32_t party, uint64_t stall_ns)
+{
+	record->mem_stall_ns += stall_ns;
+	record->header.flags |= PROCESS_URGENT;
+	rig_record(rig, party, record, false);
+	record->header.flags &= ~(uint32_t)PROCESS_URGENT;
+}
+
+static void test_urgent_records_count_at_once_and_once(void **state)
+{
+	(void)state;
+	start("large");
+	rig->now_ns += MILLIS(900);
+	urgent(&rig->model, PARTY_MODEL, MILLIS(790));
+	assert_int_equal(switches(REASON_STALL_OVER_URGENT), 0);
+	assert_int_equal(rig_status(rig)->last.model_stall_urgent_permyriad, 3950);
+	rig_window(rig, MILLIS(900));
+	assert_in_range(rig_status(rig)->last.model_stall_urgent_permyriad, 3940, 3950);
+	urgent(&rig->model, PARTY_MODEL, MILLIS(20));
+	assert_int_equal(switches(REASON_STALL_OVER_URGENT), 1);
+	assert_int_equal(rig->decisions[rig->decision_count - 1].time_ns, rig->now_ns);
+}
+
+static void test_foreign_limit_is_held_and_logged_once(void **state)
+{
+	const struct rig_load thrash = {.other_stall_ns = MILLIS(900), .limit_cgroup_id = 99};
+	const struct decision *hold;
+
+	(void)state;
+	start(NULL);
+	rig_run(rig, SECONDS(60), &thrash);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_NOT_OURS), 1);
+	hold = rig_find(rig, 0, DECISION_HOLD, REASON_NOT_OURS);
+	assert_int_equal(hold->victim.pid, RIG_OTHER_PID);
+	assert_int_not_equal(hold->culprit.pid, 0);
+}
+
+static void test_foreign_limit_does_not_keep_the_model_small(void **state)
+{
+	const struct rig_load thrash = {.other_stall_ns = MILLIS(900), .limit_cgroup_id = 99};
+
+	(void)state;
+	start("small");
+	rig_run(rig, SECONDS(320), &thrash);
+	assert_int_equal(switches(REASON_CALM), 1);
+}
+
+static void test_our_group_steps_down(void **state)
+{
+	const struct rig_load thrash = {
+		.other_stall_ns = MILLIS(900), .limit_cgroup_id = 99, .is_limit_ours = true};
+
+	(void)state;
+	start(NULL);
+	rig_run(rig, SECONDS(2), &thrash);
+	assert_int_not_equal(switches(REASON_NONE), 0);
+}
+
+static void test_small_share_is_held(void **state)
+{
+	const struct rig_load thrash = {.other_stall_ns = MILLIS(900)};
+
+	(void)state;
+	start("tiny"); /* 5 of 35 */
+	rig_run(rig, SECONDS(20), &thrash);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_NOT_OURS), 1);
+}
+
+static void test_psi_stands_in_where_there_are_no_records(void **state)
+{
+	const struct rig_load stall = {.psi_ns = MILLIS(600), .is_unwatched = true};
+	const struct rig_load quiet = {.is_unwatched = true};
+	const struct decision *decision;
+
+	(void)state;
+	rig = rig_new(&config, 0);
+	rig_source(rig, SOURCE_PSI);
+	rig_sample(rig);
+	rig_run(rig, SECONDS(15), &quiet);
+	rig_run(rig, SECONDS(4), &stall);
+	decision = rig_find(rig, 0, DECISION_SWITCH, REASON_NONE);
+	assert_non_null(decision);
+	assert_int_equal(decision->victim.pid, 0);
+	rig_source(rig, SOURCE_POLL);
+	assert_int_equal(rig_status(rig)->last.others_stall_above_permyriad, 0);
+	rig_run(rig, SECONDS(20), &stall);
+	assert_int_equal(rig_status(rig)->last.others_stall_above_permyriad, 0);
+}
+
+static void test_lost_end_of_a_window_loses_no_stall(void **state)
+{
+	(void)state;
+	start("large");
+	for (int i = 0; i < 10; i++) {
+		rig->now_ns += MILLIS(100);
+		rig->model.mem_stall_ns += MILLIS(30);
+		rig_record(rig, PARTY_MODEL, &rig->model, false);
+		if (i % 2)
+			rig_window(rig, MILLIS(100));
+	}
+	assert_in_range(rig_status(rig)->last.model_stall_urgent_permyriad, 1480, 1500);
+}
+
+/* ---- CPU ---------------------------------------------------------------------------------------
+ */
+
+static void test_model_waiting_for_the_cpu_steps_down_one_rung(void **state)
+{
+	const struct rig_load burst = {.model_cpu_ns = SECONDS(1),
+				       .model_wait_ns = SECONDS(1),
+				       .other_cpu_ns = SECONDS(3)};
+	const struct decision *decision;
+
+	(void)state;
+	start("large");
+	rig_run(rig, SECONDS(4), &burst);
+	assert_int_equal(switches(REASON_NONE), 0);
+	rig_run(rig, SECONDS(2), &burst);
+	decision = rig_find(rig, 0, DECISION_SWITCH, REASON_CPU_WAIT_MODEL);
+	assert_non_null(decision);
+	assert_int_equal(decision->mode, SWITCH_PLANNED);
+	assert_int_equal(decision->to, 3);
+	assert_int_equal(decision->victim.pid, RIG_MODEL_PID);
+	assert_int_equal(decision->culprit.pid, RIG_OTHER_PID);
+	assert_in_range(decision->others_demand_permyriad, 6000, 7500);
+}
+
+static void test_busy_without_waiting_is_no_pressure(void **state)
+{
+	const struct rig_load busy = {.model_cpu_ns = SECONDS(4)};
+
+	(void)state;
+	start("medium");
+	rig_run(rig, SECONDS(330), &busy);
+	assert_int_equal(switches(REASON_CPU_WAIT_MODEL), 0);
+	assert_int_equal(switches(REASON_CALM), 1);
+}
+
+static void test_background_build_is_no_pressure(void **state)
+{
+	const struct rig_load build = {
+		.model_cpu_ns = SECONDS(2),
+		.other_cpu_ns = SECONDS(2),
+		.other_background_cpu_ns = SECONDS(2),
+		.other_wait_ns = SECONDS(9),
+		.other_background_wait_ns = SECONDS(9),
+	};
+
+	(void)state;
+	start("large");
+	rig_run(rig, SECONDS(60), &build);
+	assert_int_equal(switches(REASON_NONE), 0);
+}
+
+static void test_others_wait_counts_as_far_as_the_model_runs(void **state)
+{
+	struct rig_load load = {.model_cpu_ns = SECONDS(1),
+				.other_cpu_ns = SECONDS(3),
+				.other_wait_ns = SECONDS(2)};
+
+	(void)state;
+	start("large");
+	rig_run(rig, SECONDS(20), &load); /* 2 s x 1/4 of 5 s: 10 % */
+	assert_int_equal(switches(REASON_NONE), 0);
+	load.model_cpu_ns = SECONDS(3);
+	load.other_cpu_ns = SECONDS(1); /* 2 s x 3/4 of 3 s: 50 % */
+	rig_run(rig, SECONDS(6), &load);
+	assert_int_equal(switches(REASON_CPU_WAIT_OTHERS), 1);
+}
+
+static void test_wanting_little_cpu_is_no_pressure(void **state)
+{
+	const struct rig_load sleepy = {.model_cpu_ns = MILLIS(20), .model_wait_ns = MILLIS(70)};
+
+	(void)state;
+	start("large");
+	rig_run(rig, SECONDS(20), &sleepy);
+	assert_int_equal(switches(REASON_NONE), 0);
+}
+
+static void test_short_burst_is_not_a_wait_for_the_whole_window(void **state)
+{
+	const struct rig_load burst = {.model_cpu_ns = SECONDS(1), .model_wait_ns = SECONDS(9)};
+	const struct rig_load easy = {.model_cpu_ns = SECONDS(1)};
+
+	(void)state;
+	start("large");
+	for (int i = 0; i < 5; i++) {
+		rig_run(rig, SECONDS(3), &burst);
+		rig_run(rig, SECONDS(3), &easy);
+	}
+	assert_int_equal(switches(REASON_NONE), 0);
+}
+
+static void test_cpu_window_is_waited_for_in_full(void **state)
+{
+	const struct rig_load burst = {.model_cpu_ns = SECONDS(1), .model_wait_ns = SECONDS(3)};
+
+	(void)state;
+	config.cpu_wait_window_ns = SECONDS(20);
+	rig = rig_new(&config, SECONDS(5));
+	rig_hello(rig, "large");
+	rig_sample(rig);
+	rig_run(rig, SECONDS(19), &burst);
+	assert_int_equal(switches(REASON_NONE), 0);
+	rig_run(rig, SECONDS(2), &burst);
+	assert_int_equal(switches(REASON_CPU_WAIT_MODEL), 1);
+}
+
+/* ---- OOM ---------------------------------------------------------------------------------------
+ */
+
+static void test_oom_steps_down_at_once(void **state)
+{
+	const struct decision *decision;
+
+	(void)state;
+	start("large");
+	rig->now_ns += MILLIS(1);
+	rig_oom(rig, PARTY_OTHERS, 0, false);
+	decision = rig_find(rig, 0, DECISION_SWITCH, REASON_OOM_HOST);
+	assert_non_null(decision);
+	assert_int_equal(decision->time_ns, rig->now_ns);
+	assert_int_equal(decision->to, 3);
+	assert_int_equal(decision->victim.pid, 77);
+	assert_string_equal(decision->victim.comm, "victim");
+}
+
+static void test_oom_of_a_whole_group_is_one(void **state)
+{
+	(void)state;
+	start("large");
+	for (int i = 0; i < 5; i++) {
+		rig->now_ns += MILLIS(5);
+		rig_oom(rig, PARTY_MODEL, 99, true);
+	}
+	assert_int_equal(switches(REASON_OOM_GROUP), 1);
+	rig->now_ns += MILLIS(100);
+	rig_oom(rig, PARTY_MODEL, 99, true);
+	assert_int_equal(switches(REASON_OOM_GROUP), 2);
+}
+
+static void test_oom_at_a_foreign_limit_is_held(void **state)
+{
+	(void)state;
+	start("large");
+	rig_oom(rig, PARTY_OTHERS, 99, false);
+	rig_oom(rig, PARTY_OTHERS, 99, false);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_NOT_OURS), 1);
+	assert_int_equal(rig_find(rig, 0, DECISION_HOLD, REASON_NOT_OURS)->victim.pid, 77);
+}
+
+/* ---- data --------------------------------------------------------------------------------------
+ */
+
+static void test_loss_restarts_the_wait(void **state)
+{
+	const enum loss_cause causes[] = {LOSS_SAMPLE, LOSS_URGENT_RING, LOSS_BULK_RING};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(causes); i++) {
+		start("small");
+		rig_run(rig, SECONDS(200), NULL);
+		rig_loss(rig, causes[i]);
+		rig_run(rig, SECONDS(295), NULL);
+		assert_int_equal(switches(REASON_NONE), 0);
+		assert_int_equal(holds(REASON_DATA_LOST), 1);
+		rig_run(rig, SECONDS(10), NULL);
+		assert_int_equal(switches(REASON_CALM), 1);
+		rig_free(rig);
+	}
+	rig = NULL;
+}
+
+static void test_endless_loss_holds_for_a_while_only(void **state)
+{
+	const struct decision *up;
+
+	(void)state;
+	config.stabilization_ns = SECONDS(20);
+	start("small");
+	for (int s = 0; s < 150; s++) {
+		rig_loss(rig, LOSS_URGENT_RING);
+		rig_run(rig, SECONDS(1), NULL);
+	}
+	assert_int_equal(switches(REASON_NONE), 0);
+	for (int s = 0; s < 40; s++) {
+		rig_loss(rig, LOSS_URGENT_RING);
+		rig_run(rig, SECONDS(1), NULL);
+	}
+	up = rig_find(rig, 0, DECISION_SWITCH, REASON_CALM);
+	assert_non_null(up);
+	assert_true(up->is_data_degraded);
+	assert_true(up->lost_urgent > 150);
+}
+
+static void test_full_table_is_a_loss(void **state)
+{
+	(void)state;
+	start("large");
+	for (uint32_t pid = 10000; pid < 11100; pid++) {
+		struct process_record record = rig_process(pid, "many");
+
+		rig_record(rig, PARTY_OTHERS, &record, false);
+	}
+	assert_int_equal(rig_status(rig)->slots_used, rig_status(rig)->slots_max);
+	assert_true(rig_status(rig)->lost[LOSS_SLOT] > 0);
+}
+
+static void test_no_source_holds(void **state)
+{
+	(void)state;
+	start("large");
+	rig_source(rig, SOURCE_NONE);
+	rig->others_bytes = 70 * GB;
+	rig_run(rig, SECONDS(20), NULL);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_SOURCE_LOST), 1);
+	rig_source(rig, SOURCE_POLL);
+	rig_run(rig, SECONDS(2), NULL);
+	assert_int_equal(switches(REASON_USE_OVER_DEGRADE), 1);
+	assert_int_equal(rig_count(rig, 0, DECISION_STATE, REASON_SOURCE_CHANGED), 3);
+}
+
+static void test_unseen_model_counts_with_its_footprint_and_does_not_grow(void **state)
+{
+	(void)state;
+	start("small");
+	rig->is_model_hidden = true;
+	rig_run(rig, SECONDS(400), NULL);
+	assert_int_equal(rig_status(rig)->last.worst.others_bytes, 30 * GB);
+	assert_true(rig_status(rig)->is_model_unseen);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_MODEL_UNSEEN), 1);
+	rig->is_model_hidden = false;
+	rig_run(rig, SECONDS(2), NULL);
+	assert_int_equal(switches(REASON_CALM), 1);
+}
+
+static void test_rising_trend_holds_a_step_up(void **state)
+{
+	(void)state;
+	config.trend_horizon_ns = SECONDS(600);
+	start("medium");
+	for (int s = 0; s < 330; s++) {
+		rig->others_bytes += 20 * MIB;
+		rig_run(rig, SECONDS(1), NULL);
+	}
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_TREND_RISING), 1);
+	rig_run(rig, SECONDS(150), NULL); /* level for longer than trend_ns */
+	assert_int_equal(switches(REASON_CALM), 1);
+}
+
+static void test_trend_options_decide(void **state)
+{
+	(void)state;
+	config.trend_horizon_ns = SECONDS(1);
+	start("medium");
+	for (int s = 0; s < 330; s++) {
+		rig->others_bytes += 20 * MIB;
+		rig_run(rig, SECONDS(1), NULL);
+	}
+	assert_int_equal(switches(REASON_CALM), 1);
+	rig_free(rig);
+
+	/* Level since 150 s: a longer trend still sees the rise. */
+	config.trend_horizon_ns = SECONDS(3600);
+	config.trend_ns = SECONDS(600);
+	start("medium");
+	for (int s = 0; s < 150; s++) {
+		rig->others_bytes += 20 * MIB;
+		rig_run(rig, SECONDS(1), NULL);
+	}
+	rig_run(rig, SECONDS(180), NULL);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_TREND_RISING), 1);
+}
+
+static void test_recent_peak_holds_a_step_up(void **state)
+{
+	(void)state;
+	config.calm_stall_permyriad = 10000;
+	start("medium");
+	rig_run(rig, SECONDS(200), NULL);
+	rig->others_bytes = 48 * GB; /* large at 88 %, medium at 73 %: no pressure */
+	rig_run(rig, SECONDS(20), NULL);
+	rig->others_bytes = 30 * GB;
+	rig_run(rig, SECONDS(150), NULL);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_PEAK_DOES_NOT_FIT), 1);
+	rig_run(rig, SECONDS(160), NULL);
+	assert_int_equal(switches(REASON_CALM), 1);
+}
+
+/* ---- manager -----------------------------------------------------------------------------------
+ */
+
+static void test_manager_takes_a_switch_through(void **state)
+{
+	struct manager_line line;
+
+	(void)state;
+	start("large");
+	rig->others_bytes = 45 * GB;
+	rig_run(rig, SECONDS(30), NULL); /* longer than an assumed drain */
+	assert_int_equal(rig_status(rig)->switch_state, SWITCH_DRAINING);
+	assert_true(engine_get_pending_switch(rig->engine, &line));
+	assert_string_equal(line.to, "medium");
+	rig_command(rig, COMMAND_ACK, "", 999, ACK_DONE); /* of some other order */
+	assert_int_equal(rig_status(rig)->switch_state, SWITCH_DRAINING);
+	rig_ack(rig, ACK_DRAINING);
+	rig_ack(rig, ACK_LOADING);
+	assert_int_equal(rig_status(rig)->switch_state, SWITCH_LOADING);
+	rig_ack(rig, ACK_DONE);
+	assert_non_null(rig_find(rig, 0, DECISION_DONE, REASON_ACKNOWLEDGED));
+	assert_string_equal(rig_actual(rig), "medium");
+	assert_false(engine_get_pending_switch(rig->engine, &line));
+	rig_run(rig, SECONDS(6), NULL);
+	assert_int_equal(rig_status(rig)->switch_state, SWITCH_STEADY);
+}
+
+static void test_drain_deadline_is_the_configured_one(void **state)
+{
+	(void)state;
+	config.drain_deadline_ns = SECONDS(20);
+	start("large");
+	rig->others_bytes = 45 * GB;
+	rig_run(rig, SECONDS(19), NULL);
+	assert_int_equal(rig_count(rig, 0, DECISION_CANCEL, REASON_NONE), 0);
+	rig_run(rig, SECONDS(3), NULL);
+	assert_int_equal(rig_count(rig, 0, DECISION_CANCEL, REASON_DRAIN_DEADLINE), 1);
+	assert_true(switches(REASON_USE_OVER_UPGRADE) >= 2); /* tried again */
+}
+
+static void test_silent_manager_is_told_again_after_ack_timeout(void **state)
+{
+	uint32_t since;
+
+	(void)state;
+	config.ack_timeout_ns = SECONDS(10);
+	start("large");
+	rig->others_bytes = 60 * GB;
+	rig_run(rig, SECONDS(2), NULL);
+	assert_int_equal(rig_status(rig)->switch_state, SWITCH_LOADING);
+	since = rig->line_count;
+	rig->others_bytes = 20 * GB;
+	rig_run(rig, SECONDS(7), NULL);
+	assert_null(rig_find_line(rig, since, MANAGER_SWITCH));
+	rig_run(rig, SECONDS(3), NULL);
+	assert_non_null(rig_find_line(rig, since, MANAGER_SWITCH));
+	assert_int_equal(rig_count(rig, 0, DECISION_FAILED, REASON_MANAGER_SILENT), 1);
+	rig_ack(rig, ACK_DONE);
+	assert_string_equal(rig_actual(rig), "small");
+}
+
+static void test_failed_step_up_lengthens_the_wait(void **state)
+{
+	(void)state;
+	config.stabilization_ns = SECONDS(60);
+	start("medium");
+	rig_run(rig, SECONDS(50), NULL);
+	assert_int_equal(switches(REASON_CALM), 1);
+	rig_ack(rig, ACK_FAILED);
+	assert_string_equal(rig_wanted(rig), "medium");
+	assert_int_equal(rig_status(rig)->last.stabilization_ns, SECONDS(120));
+	rig_run(rig, SECONDS(115), NULL);
+	assert_int_equal(switches(REASON_CALM), 1);
+	rig_run(rig, SECONDS(10), NULL);
+	assert_int_equal(switches(REASON_CALM), 2);
+}
+
+static void test_settle_forgives_the_load(void **state)
+{
+	const struct rig_load loading = {.model_stall_ns = MILLIS(900)};
+
+	(void)state;
+	config.settle_ns = SECONDS(30);
+	start("large");
+	rig->others_bytes = 45 * GB;
+	rig_run(rig, SECONDS(2), NULL);
+	rig_ack(rig, ACK_DONE);
+	rig->others_bytes = 30 * GB;
+	rig_run(rig, SECONDS(28), &loading);
+	rig_run(rig, SECONDS(10), NULL);
+	assert_int_equal(switches(REASON_NONE), 1);
+	assert_int_equal(rig_status(rig)->switch_state, SWITCH_STEADY);
+	rig_run(rig, SECONDS(3), &loading);
+	assert_int_equal(switches(REASON_NONE), 3);
+}
+
+static void test_hello_repeats_what_is_wanted(void **state)
+{
+	struct manager_line line;
+	uint32_t since;
+
+	(void)state;
+	start(NULL);
+	since = rig->line_count;
+	rig_hello(rig, "small");
+	assert_string_equal(rig_actual(rig), "small");
+	assert_string_equal(rig_wanted(rig), "large");
+	assert_false(rig_status(rig)->is_tier_assumed);
+	assert_non_null(rig_find_line(rig, since, MANAGER_STATE));
+	assert_string_equal(rig_find_line(rig, since, MANAGER_SWITCH)->to, "large");
+	assert_true(engine_get_state_line(rig->engine, &line));
+	assert_string_equal(line.from, "small");
+	assert_string_equal(line.to, "large");
+	assert_true(line.is_actual_known);
+	rig_hello(rig, "no-such-tier");
+	assert_string_equal(rig_actual(rig), "small");
+}
+
+static void test_state_line_is_repeated(void **state)
+{
+	uint32_t since;
+	uint32_t count = 0;
+
+	(void)state;
+	config.heartbeat_ns = SECONDS(4);
+	start("large");
+	since = rig->line_count;
+	rig_run(rig, SECONDS(40), NULL);
+	for (uint32_t i = since; i < rig->line_count; i++)
+		count += rig->lines[i].verb == MANAGER_STATE;
+	assert_int_equal(count, 10);
+}
+
+/* ---- people ------------------------------------------------------------------------------------
+ */
+
+static void test_pause_holds_and_resume_starts_the_wait_anew(void **state)
+{
+	(void)state;
+	start("small");
+	rig_command(rig, COMMAND_PAUSE, "", 0, ACK_DRAINING);
+	assert_int_equal(rig_count(rig, 0, DECISION_STATE, REASON_PAUSED), 1);
+	rig_run(rig, SECONDS(310), NULL);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_PAUSED), 1);
+	rig->others_bytes = 85 * GB;
+	rig_run(rig, SECONDS(3), NULL);
+	assert_int_equal(switches(REASON_NONE), 0);
+	rig->others_bytes = 30 * GB;
+	rig_run(rig, SECONDS(320), NULL);
+	rig_command(rig, COMMAND_RESUME, "", 0, ACK_DRAINING);
+	assert_int_equal(rig_count(rig, 0, DECISION_STATE, REASON_RESUMED), 1);
+	rig_run(rig, SECONDS(290), NULL);
+	assert_int_equal(switches(REASON_NONE), 0);
+	rig_run(rig, SECONDS(20), NULL);
+	assert_int_equal(switches(REASON_CALM), 1);
+}
+
+static void test_reload_keeps_the_tier_by_name(void **state)
+{
+	(void)state;
+	start("medium");
+	rig_set_tier(&rig->config, 5, "large", 40 * GB);
+	rig_set_tier(&rig->config, 4, "medium", 25 * GB);
+	rig_set_tier(&rig->config, 3, "new", 20 * GB);
+	rig->config.ladder.count = 6;
+	rig_configure(rig);
+	assert_int_equal(rig_status(rig)->wanted_tier, 4);
+	assert_int_equal(rig_status(rig)->actual_tier, 4);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(rig_count(rig, 0, DECISION_STATE, REASON_CONFIG_CHANGED), 1);
+}
+
+static void test_reload_without_the_tier_goes_to_the_largest_that_fits(void **state)
+{
+	(void)state;
+	start("large");
+	rig->others_bytes = 39 * GB;
+	rig_run(rig, SECONDS(2), NULL);
+	rig_set_tier(&rig->config, 4, "huge", 60 * GB);
+	rig_configure(rig);
+	assert_string_equal(rig_wanted(rig), "medium");
+	assert_int_equal(rig_count(rig, 0, DECISION_SWITCH, REASON_CONFIG_CHANGED), 0);
+	assert_int_equal(rig_count(rig, 0, DECISION_STATE, REASON_CONFIG_CHANGED), 1);
+	assert_string_equal(rig_find_line(rig, 0, MANAGER_SWITCH)->to, "medium");
+}
+
+/* ---- when to come back -------------------------------------------------------------------------
+ */
+
+static void test_sampling_follows_the_headroom(void **state)
+{
+	(void)state;
+	start("large");
+	assert_int_equal(rig->out.sample_at_ns - rig_status(rig)->time_ns <= SECONDS(1), true);
+	rig->others_bytes = 47 * GB; /* 3 GB below the limit, at 6 GB/s */
+	rig->now_ns += SECONDS(1);
+	rig_sample(rig);
+	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, MILLIS(500));
+	rig->others_bytes = 50 * GB - 1;
+	rig->now_ns += SECONDS(1);
+	rig_sample(rig);
+	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, config.sample_period_min_ns);
+	rig->others_bytes = 0;
+	rig->now_ns += SECONDS(1);
+	rig_sample(rig);
+	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, config.sample_period_ns);
+}
+
+static void test_failed_samples_are_not_hammered(void **state)
+{
+	(void)state;
+	rig = rig_new(&config, SECONDS(3));
+	assert_int_equal(rig->out.sample_at_ns, rig->now_ns);
+	rig_loss(rig, LOSS_SAMPLE);
+	assert_int_equal(rig->out.sample_at_ns, rig->now_ns + config.sample_period_ns);
+}
+
+static void test_calm_is_told(void **state)
+{
+	const struct rig_load stall = {.other_stall_ns = MILLIS(300)};
+
+	(void)state;
+	start("large");
+	assert_true(rig->out.is_calm);
+	rig_run(rig, SECONDS(1), &stall);
+	assert_false(rig->out.is_calm);
+	rig_run(rig, SECONDS(20), NULL);
+	assert_true(rig->out.is_calm);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_urgent_records_count_at_once_and_once),
+		TEST(test_foreign_limit_is_held_and_logged_once),
+		TEST(test_foreign_limit_does_not_keep_the_model_small),
+		TEST(test_our_group_steps_down),
+		TEST(test_small_share_is_held),
+		TEST(test_psi_stands_in_where_there_are_no_records),
+		TEST(test_lost_end_of_a_window_loses_no_stall),
+		TEST(test_model_waiting_for_the_cpu_steps_down_one_rung),
+		TEST(test_busy_without_waiting_is_no_pressure),
+		TEST(test_background_build_is_no_pressure),
+		TEST(test_others_wait_counts_as_far_as_the_model_runs),
+		TEST(test_wanting_little_cpu_is_no_pressure),
+		TEST(test_short_burst_is_not_a_wait_for_the_whole_window),
+		TEST(test_cpu_window_is_waited_for_in_full),
+		TEST(test_oom_steps_down_at_once),
+		TEST(test_oom_of_a_whole_group_is_one),
+		TEST(test_oom_at_a_foreign_limit_is_held),
+		TEST(test_loss_restarts_the_wait),
+		TEST(test_endless_loss_holds_for_a_while_only),
+		TEST(test_full_table_is_a_loss),
+		TEST(test_no_source_holds),
+		TEST(test_unseen_model_counts_with_its_footprint_and_does_not_grow),
+		TEST(test_rising_trend_holds_a_step_up),
+		TEST(test_trend_options_decide),
+		TEST(test_recent_peak_holds_a_step_up),
+		TEST(test_manager_takes_a_switch_through),
+		TEST(test_drain_deadline_is_the_configured_one),
+		TEST(test_silent_manager_is_told_again_after_ack_timeout),
+		TEST(test_failed_step_up_lengthens_the_wait),
+		TEST(test_settle_forgives_the_load),
+		TEST(test_hello_repeats_what_is_wanted),
+		TEST(test_state_line_is_repeated),
+		TEST(test_pause_holds_and_resume_starts_the_wait_anew),
+		TEST(test_reload_keeps_the_tier_by_name),
+		TEST(test_reload_without_the_tier_goes_to_the_largest_that_fits),
+		TEST(test_sampling_follows_the_headroom),
+		TEST(test_failed_samples_are_not_hammered),
+		TEST(test_calm_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
