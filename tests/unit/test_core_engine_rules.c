@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rules that need time, records or a manager to be seen; and the options that no other test uses.
- */
+/* Rules that need time or records to be seen, and that every option is used. */
 #include "test_core_rig.h"
 
 static struct engine_config config;
@@ -148,6 +147,75 @@ static void test_lost_end_of_a_window_loses_no_stall(void **state)
 			rig_window(rig, MILLIS(100));
 	}
 	assert_in_range(rig_status(rig)->last.model_stall_urgent_permyriad, 1480, 1500);
+}
+
+static void test_stall_is_taken_over_the_configured_times(void **state)
+{
+	const struct rig_load stall = {.model_stall_ns = MILLIS(300)};
+
+	(void)state;
+	config.stall_urgent_window_ns = SECONDS(4);
+	config.stall_above_window_ns = SECONDS(20);
+	config.calm_stall_window_ns = SECONDS(30);
+	start("large");
+	rig_run(rig, SECONDS(2), &stall);
+	rig_run(rig, SECONDS(1), NULL);
+	assert_in_range(rig_status(rig)->last.model_stall_urgent_permyriad, 1490, 1500);
+	assert_in_range(rig_status(rig)->last.model_stall_above_permyriad, 290, 300);
+	assert_in_range(rig_status(rig)->last.model_stall_calm_permyriad, 190, 200);
+	assert_int_equal(switches(REASON_NONE), 0);
+}
+
+static void test_stall_thresholds_are_the_configured_ones(void **state)
+{
+	const struct rig_load stall = {.model_stall_ns = MILLIS(300)};
+
+	(void)state;
+	config.stall_urgent_permyriad = 1000;
+	start("large");
+	rig_run(rig, SECONDS(1), &stall);
+	assert_int_equal(switches(REASON_STALL_OVER_URGENT), 1);
+	rig_free(rig);
+	config.stall_urgent_permyriad = 9000;
+	config.stall_above_permyriad = 3500;
+	start("large");
+	rig_run(rig, SECONDS(10), &stall);
+	assert_int_equal(switches(REASON_NONE), 0);
+	rig_free(rig);
+	config.calm_stall_permyriad = 5000;
+	start("medium");
+	rig_run(rig, SECONDS(290), &stall);
+	assert_int_equal(switches(REASON_CALM), 1);
+}
+
+static void test_levels_are_the_configured_ones(void **state)
+{
+	(void)state;
+	config.degrade_above_permyriad = 7500;
+	config.upgrade_below_permyriad = 7400;
+	config.min_tier = 2;
+	start(NULL);
+	rig->others_bytes = 36 * GB; /* 76 % */
+	rig_run(rig, SECONDS(2), NULL);
+	assert_int_equal(switches(REASON_USE_OVER_DEGRADE), 1);
+	rig->others_bytes = 80 * GB;
+	rig_run(rig, SECONDS(2), NULL);
+	assert_string_equal(rig_wanted(rig), "small");
+	rig_free(rig);
+	config.margin_permyriad = 3400; /* up only while under 41 % */
+	start("small");
+	rig_run(rig, SECONDS(320), NULL);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_PEAK_DOES_NOT_FIT), 1);
+	rig_free(rig);
+	config = rig_config();
+	config.warmup_ns = SECONDS(40);
+	config.confirm_ns = MILLIS(200);
+	start("large");
+	rig->others_bytes = 60 * GB;
+	rig_run(rig, SECONDS(24), NULL);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(rig->out.sample_at_ns - rig_status(rig)->time_ns, MILLIS(200));
 }
 
 /* ---- CPU ---------------------------------------------------------------------------------------
@@ -443,237 +511,6 @@ static void test_recent_peak_holds_a_step_up(void **state)
 	assert_int_equal(switches(REASON_CALM), 1);
 }
 
-/* ---- manager -----------------------------------------------------------------------------------
- */
-
-static void test_manager_takes_a_switch_through(void **state)
-{
-	struct manager_line line;
-
-	(void)state;
-	start("large");
-	rig->others_bytes = 45 * GB;
-	rig_run(rig, SECONDS(30), NULL); /* longer than an assumed drain */
-	assert_int_equal(rig_status(rig)->switch_state, SWITCH_DRAINING);
-	assert_true(engine_get_pending_switch(rig->engine, &line));
-	assert_string_equal(line.to, "medium");
-	rig_command(rig, COMMAND_ACK, "", 999, ACK_DONE); /* of some other order */
-	assert_int_equal(rig_status(rig)->switch_state, SWITCH_DRAINING);
-	rig_ack(rig, ACK_DRAINING);
-	rig_ack(rig, ACK_LOADING);
-	assert_int_equal(rig_status(rig)->switch_state, SWITCH_LOADING);
-	rig_ack(rig, ACK_DONE);
-	assert_non_null(rig_find(rig, 0, DECISION_DONE, REASON_ACKNOWLEDGED));
-	assert_string_equal(rig_actual(rig), "medium");
-	assert_false(engine_get_pending_switch(rig->engine, &line));
-	rig_run(rig, SECONDS(6), NULL);
-	assert_int_equal(rig_status(rig)->switch_state, SWITCH_STEADY);
-}
-
-static void test_drain_deadline_is_the_configured_one(void **state)
-{
-	(void)state;
-	config.drain_deadline_ns = SECONDS(20);
-	start("large");
-	rig->others_bytes = 45 * GB;
-	rig_run(rig, SECONDS(19), NULL);
-	assert_int_equal(rig_count(rig, 0, DECISION_CANCEL, REASON_NONE), 0);
-	rig_run(rig, SECONDS(3), NULL);
-	assert_int_equal(rig_count(rig, 0, DECISION_CANCEL, REASON_DRAIN_DEADLINE), 1);
-	assert_true(switches(REASON_USE_OVER_UPGRADE) >= 2); /* tried again */
-}
-
-static void test_silent_manager_is_told_again_after_ack_timeout(void **state)
-{
-	uint32_t since;
-
-	(void)state;
-	config.ack_timeout_ns = SECONDS(10);
-	start("large");
-	rig->others_bytes = 60 * GB;
-	rig_run(rig, SECONDS(2), NULL);
-	assert_int_equal(rig_status(rig)->switch_state, SWITCH_LOADING);
-	since = rig->line_count;
-	rig->others_bytes = 20 * GB;
-	rig_run(rig, SECONDS(7), NULL);
-	assert_null(rig_find_line(rig, since, MANAGER_SWITCH));
-	rig_run(rig, SECONDS(3), NULL);
-	assert_non_null(rig_find_line(rig, since, MANAGER_SWITCH));
-	assert_int_equal(rig_count(rig, 0, DECISION_FAILED, REASON_MANAGER_SILENT), 1);
-	rig_ack(rig, ACK_DONE);
-	assert_string_equal(rig_actual(rig), "small");
-}
-
-static void test_failed_step_up_lengthens_the_wait(void **state)
-{
-	(void)state;
-	config.stabilization_ns = SECONDS(60);
-	start("medium");
-	rig_run(rig, SECONDS(50), NULL);
-	assert_int_equal(switches(REASON_CALM), 1);
-	rig_ack(rig, ACK_FAILED);
-	assert_string_equal(rig_wanted(rig), "medium");
-	assert_int_equal(rig_status(rig)->last.stabilization_ns, SECONDS(120));
-	rig_run(rig, SECONDS(115), NULL);
-	assert_int_equal(switches(REASON_CALM), 1);
-	rig_run(rig, SECONDS(10), NULL);
-	assert_int_equal(switches(REASON_CALM), 2);
-}
-
-static void test_settle_forgives_the_load(void **state)
-{
-	const struct rig_load loading = {.model_stall_ns = MILLIS(900)};
-
-	(void)state;
-	config.settle_ns = SECONDS(30);
-	start("large");
-	rig->others_bytes = 45 * GB;
-	rig_run(rig, SECONDS(2), NULL);
-	rig_ack(rig, ACK_DONE);
-	rig->others_bytes = 30 * GB;
-	rig_run(rig, SECONDS(28), &loading);
-	rig_run(rig, SECONDS(10), NULL);
-	assert_int_equal(switches(REASON_NONE), 1);
-	assert_int_equal(rig_status(rig)->switch_state, SWITCH_STEADY);
-	rig_run(rig, SECONDS(3), &loading);
-	assert_int_equal(switches(REASON_NONE), 3);
-}
-
-static void test_hello_repeats_what_is_wanted(void **state)
-{
-	struct manager_line line;
-	uint32_t since;
-
-	(void)state;
-	start(NULL);
-	since = rig->line_count;
-	rig_hello(rig, "small");
-	assert_string_equal(rig_actual(rig), "small");
-	assert_string_equal(rig_wanted(rig), "large");
-	assert_false(rig_status(rig)->is_tier_assumed);
-	assert_non_null(rig_find_line(rig, since, MANAGER_STATE));
-	assert_string_equal(rig_find_line(rig, since, MANAGER_SWITCH)->to, "large");
-	assert_true(engine_get_state_line(rig->engine, &line));
-	assert_string_equal(line.from, "small");
-	assert_string_equal(line.to, "large");
-	assert_true(line.is_actual_known);
-	rig_hello(rig, "no-such-tier");
-	assert_string_equal(rig_actual(rig), "small");
-}
-
-static void test_state_line_is_repeated(void **state)
-{
-	uint32_t since;
-	uint32_t count = 0;
-
-	(void)state;
-	config.heartbeat_ns = SECONDS(4);
-	start("large");
-	since = rig->line_count;
-	rig_run(rig, SECONDS(40), NULL);
-	for (uint32_t i = since; i < rig->line_count; i++)
-		count += rig->lines[i].verb == MANAGER_STATE;
-	assert_int_equal(count, 10);
-}
-
-/* ---- people ------------------------------------------------------------------------------------
- */
-
-static void test_pause_holds_and_resume_starts_the_wait_anew(void **state)
-{
-	(void)state;
-	start("small");
-	rig_command(rig, COMMAND_PAUSE, "", 0, ACK_DRAINING);
-	assert_int_equal(rig_count(rig, 0, DECISION_STATE, REASON_PAUSED), 1);
-	rig_run(rig, SECONDS(310), NULL);
-	assert_int_equal(switches(REASON_NONE), 0);
-	assert_int_equal(holds(REASON_PAUSED), 1);
-	rig->others_bytes = 85 * GB;
-	rig_run(rig, SECONDS(3), NULL);
-	assert_int_equal(switches(REASON_NONE), 0);
-	rig->others_bytes = 30 * GB;
-	rig_run(rig, SECONDS(320), NULL);
-	rig_command(rig, COMMAND_RESUME, "", 0, ACK_DRAINING);
-	assert_int_equal(rig_count(rig, 0, DECISION_STATE, REASON_RESUMED), 1);
-	rig_run(rig, SECONDS(290), NULL);
-	assert_int_equal(switches(REASON_NONE), 0);
-	rig_run(rig, SECONDS(20), NULL);
-	assert_int_equal(switches(REASON_CALM), 1);
-}
-
-static void test_reload_keeps_the_tier_by_name(void **state)
-{
-	(void)state;
-	start("medium");
-	rig_set_tier(&rig->config, 5, "large", 40 * GB);
-	rig_set_tier(&rig->config, 4, "medium", 25 * GB);
-	rig_set_tier(&rig->config, 3, "new", 20 * GB);
-	rig->config.ladder.count = 6;
-	rig_configure(rig);
-	assert_int_equal(rig_status(rig)->wanted_tier, 4);
-	assert_int_equal(rig_status(rig)->actual_tier, 4);
-	assert_int_equal(switches(REASON_NONE), 0);
-	assert_int_equal(rig_count(rig, 0, DECISION_STATE, REASON_CONFIG_CHANGED), 1);
-}
-
-static void test_reload_without_the_tier_goes_to_the_largest_that_fits(void **state)
-{
-	(void)state;
-	start("large");
-	rig->others_bytes = 39 * GB;
-	rig_run(rig, SECONDS(2), NULL);
-	rig_set_tier(&rig->config, 4, "huge", 60 * GB);
-	rig_configure(rig);
-	assert_string_equal(rig_wanted(rig), "medium");
-	assert_int_equal(rig_count(rig, 0, DECISION_SWITCH, REASON_CONFIG_CHANGED), 0);
-	assert_int_equal(rig_count(rig, 0, DECISION_STATE, REASON_CONFIG_CHANGED), 1);
-	assert_string_equal(rig_find_line(rig, 0, MANAGER_SWITCH)->to, "medium");
-}
-
-/* ---- when to come back -------------------------------------------------------------------------
- */
-
-static void test_sampling_follows_the_headroom(void **state)
-{
-	(void)state;
-	start("large");
-	assert_int_equal(rig->out.sample_at_ns - rig_status(rig)->time_ns <= SECONDS(1), true);
-	rig->others_bytes = 47 * GB; /* 3 GB below the limit, at 6 GB/s */
-	rig->now_ns += SECONDS(1);
-	rig_sample(rig);
-	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, MILLIS(500));
-	rig->others_bytes = 50 * GB - 1;
-	rig->now_ns += SECONDS(1);
-	rig_sample(rig);
-	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, config.sample_period_min_ns);
-	rig->others_bytes = 0;
-	rig->now_ns += SECONDS(1);
-	rig_sample(rig);
-	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, config.sample_period_ns);
-}
-
-static void test_failed_samples_are_not_hammered(void **state)
-{
-	(void)state;
-	rig = rig_new(&config, SECONDS(3));
-	assert_int_equal(rig->out.sample_at_ns, rig->now_ns);
-	rig_loss(rig, LOSS_SAMPLE);
-	assert_int_equal(rig->out.sample_at_ns, rig->now_ns + config.sample_period_ns);
-}
-
-static void test_calm_is_told(void **state)
-{
-	const struct rig_load stall = {.other_stall_ns = MILLIS(300)};
-
-	(void)state;
-	start("large");
-	assert_true(rig->out.is_calm);
-	rig_run(rig, SECONDS(1), &stall);
-	assert_false(rig->out.is_calm);
-	rig_run(rig, SECONDS(20), NULL);
-	assert_true(rig->out.is_calm);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -685,6 +522,9 @@ int main(void)
 		TEST(test_small_share_is_held),
 		TEST(test_psi_stands_in_where_there_are_no_records),
 		TEST(test_lost_end_of_a_window_loses_no_stall),
+		TEST(test_stall_is_taken_over_the_configured_times),
+		TEST(test_stall_thresholds_are_the_configured_ones),
+		TEST(test_levels_are_the_configured_ones),
 		TEST(test_model_waiting_for_the_cpu_steps_down_one_rung),
 		TEST(test_busy_without_waiting_is_no_pressure),
 		TEST(test_background_build_is_no_pressure),
@@ -703,19 +543,6 @@ int main(void)
 		TEST(test_rising_trend_holds_a_step_up),
 		TEST(test_trend_options_decide),
 		TEST(test_recent_peak_holds_a_step_up),
-		TEST(test_manager_takes_a_switch_through),
-		TEST(test_drain_deadline_is_the_configured_one),
-		TEST(test_silent_manager_is_told_again_after_ack_timeout),
-		TEST(test_failed_step_up_lengthens_the_wait),
-		TEST(test_settle_forgives_the_load),
-		TEST(test_hello_repeats_what_is_wanted),
-		TEST(test_state_line_is_repeated),
-		TEST(test_pause_holds_and_resume_starts_the_wait_anew),
-		TEST(test_reload_keeps_the_tier_by_name),
-		TEST(test_reload_without_the_tier_goes_to_the_largest_that_fits),
-		TEST(test_sampling_follows_the_headroom),
-		TEST(test_failed_samples_are_not_hammered),
-		TEST(test_calm_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ static void test_straight_line_goes_on(void **state)
 	(void)state;
 	feed(0, 120, 10 * GIB, (int64_t)(64 * MIB));
 	change = forecast_change_bytes(&forecast, SECONDS(119), SECONDS(30));
-	assert_true(llabs(change - (int64_t)(30 * 64 * MIB)) < (int64_t)MIB);
+	assert_true(llabs(change - (int64_t)(30 * (64 * MIB))) < (int64_t)MIB);
 }
 
 static void test_falling_line_falls(void **state)

@@ -127,10 +127,12 @@ static void note_transition(struct engine *engine, const struct transition_outpu
 	const struct transition *t = &engine->transition;
 	uint64_t stabilization_ns = engine->config.stabilization_ns;
 	bool is_step_up = t->to > t->from;
-
 	bool is_step_down = output->action == DECISION_SWITCH && !is_step_up;
+	/* Called off under pressure: it would have failed if it had been quicker. */
+	bool is_given_up = was_stepping_up && output->action == DECISION_CANCEL &&
+			   output->reason != REASON_DRAIN_DEADLINE;
 
-	if (output->is_step_up_failed || (is_step_down && was_stepping_up))
+	if (output->is_step_up_failed || is_given_up || (is_step_down && was_stepping_up))
 		stabilizer_note_failed_step_up(&engine->stabilizer, engine->now_ns);
 	if (output->action == DECISION_ACTION_COUNT)
 		return;

@@ -104,18 +104,18 @@ static const char *name_of(const char *const *names, size_t count, uint32_t numb
 	return number < count ? names[number] : "?";
 }
 
-#define NAME_FUNCTION(function, names)                            \
+#define NAME_FUNCTION(function, number, names)                    \
 	const char *function(uint32_t number)                     \
 	{                                                         \
 		return name_of(names, ARRAY_SIZE(names), number); \
 	}
 
-NAME_FUNCTION(decision_action_name, action_names)
-NAME_FUNCTION(decision_reason_name, reason_names)
-NAME_FUNCTION(resource_kind_name, resource_names)
-NAME_FUNCTION(pressure_source_name, source_names)
-NAME_FUNCTION(party_name, party_names)
-NAME_FUNCTION(switch_state_name, state_names)
-NAME_FUNCTION(switch_mode_name, mode_names)
-NAME_FUNCTION(policy_kind_name, policy_names)
-NAME_FUNCTION(loss_cause_name, loss_names)
+NAME_FUNCTION(decision_action_name, action, action_names)
+NAME_FUNCTION(decision_reason_name, reason, reason_names)
+NAME_FUNCTION(resource_kind_name, kind, resource_names)
+NAME_FUNCTION(pressure_source_name, source, source_names)
+NAME_FUNCTION(party_name, party, party_names)
+NAME_FUNCTION(switch_state_name, state, state_names)
+NAME_FUNCTION(switch_mode_name, mode, mode_names)
+NAME_FUNCTION(policy_kind_name, policy, policy_names)
+NAME_FUNCTION(loss_cause_name, cause, loss_names)

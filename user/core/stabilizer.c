@@ -5,7 +5,7 @@
 
 #include "base/units.h"
 
-#define FACTOR_HALF_LIFE_NS (15 * 60 * NS_PER_S)
+#define FACTOR_HALF_LIFE_NS (900 * NS_PER_S)
 
 void stabilizer_init(struct stabilizer *stabilizer, uint64_t now_ns)
 {
@@ -54,7 +54,8 @@ void stabilizer_note_step_up(struct stabilizer *stabilizer, uint64_t now_ns)
 void stabilizer_note_failed_step_up(struct stabilizer *stabilizer, uint64_t now_ns)
 {
 	stabilizer->is_step_up_on_trial = false;
-	stabilizer->factor = (uint32_t)units_min(stabilizer->factor * 2, STABILIZER_FACTOR_MAX);
+	stabilizer->factor =
+		(uint32_t)units_min(stabilizer->factor * UINT64_C(2), STABILIZER_FACTOR_MAX);
 	stabilizer->factor_since_ns = now_ns;
 }
 
