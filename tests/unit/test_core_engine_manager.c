@@ -250,6 +250,24 @@ static void test_sampling_follows_the_headroom(void **state)
 	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, config.sample_period_ns);
 }
 
+static void test_sampling_options_are_the_configured_ones(void **state)
+{
+	(void)state;
+	config.sample_period_ns = SECONDS(3);
+	config.sample_period_min_ns = MILLIS(300);
+	config.fill_bytes_per_s = 2 * GB;
+	start("large");
+	rig->now_ns += SECONDS(3);
+	rig_sample(rig);
+	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, SECONDS(3));
+	rig->others_bytes = 47 * GB;
+	rig_sample(rig);
+	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, MILLIS(1500));
+	rig->others_bytes = 50 * GB - 1;
+	rig_sample(rig);
+	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, MILLIS(300));
+}
+
 static void test_failed_samples_are_not_hammered(void **state)
 {
 	(void)state;
@@ -287,6 +305,7 @@ int main(void)
 		TEST(test_reload_keeps_the_tier_by_name),
 		TEST(test_reload_without_the_tier_goes_to_the_largest_that_fits),
 		TEST(test_sampling_follows_the_headroom),
+		TEST(test_sampling_options_are_the_configured_ones),
 		TEST(test_failed_samples_are_not_hammered),
 		TEST(test_calm_is_told),
 	};

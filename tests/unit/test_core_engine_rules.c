@@ -159,7 +159,7 @@ static void test_stall_is_taken_over_the_configured_times(void **state)
 	config.calm_stall_window_ns = SECONDS(30);
 	start("large");
 	rig_run(rig, SECONDS(2), &stall);
-	rig_run(rig, SECONDS(1), NULL);
+	rig_run(rig, MILLIS(1500), NULL);
 	assert_in_range(rig_status(rig)->last.model_stall_urgent_permyriad, 1490, 1500);
 	assert_in_range(rig_status(rig)->last.model_stall_above_permyriad, 290, 300);
 	assert_in_range(rig_status(rig)->last.model_stall_calm_permyriad, 190, 200);
@@ -188,6 +188,26 @@ static void test_stall_thresholds_are_the_configured_ones(void **state)
 	assert_int_equal(switches(REASON_CALM), 1);
 }
 
+static void test_share_and_wait_are_the_configured_ones(void **state)
+{
+	const struct rig_load load = {.model_stall_ns = MILLIS(300),
+				      .model_cpu_ns = SECONDS(1),
+				      .model_wait_ns = MILLIS(600)};
+
+	(void)state;
+	config.share_min_permyriad = 6000; /* 40 of 70 */
+	config.cpu_wait_above_permyriad = 4000;
+	start("large");
+	rig_run(rig, SECONDS(15), &load);
+	assert_int_equal(switches(REASON_NONE), 0);
+	assert_int_equal(holds(REASON_NOT_OURS), 1);
+	rig_free(rig);
+	config.cpu_wait_above_permyriad = 3000;
+	start("large");
+	rig_run(rig, SECONDS(15), &load);
+	assert_int_equal(switches(REASON_CPU_WAIT_MODEL), 1);
+}
+
 static void test_levels_are_the_configured_ones(void **state)
 {
 	(void)state;
@@ -207,6 +227,11 @@ static void test_levels_are_the_configured_ones(void **state)
 	rig_run(rig, SECONDS(320), NULL);
 	assert_int_equal(switches(REASON_NONE), 0);
 	assert_int_equal(holds(REASON_PEAK_DOES_NOT_FIT), 1);
+	rig_free(rig);
+	config = rig_config();
+	config.upgrade_below_permyriad = 6900;
+	start(NULL);
+	assert_string_equal(rig_wanted(rig), "medium");
 	rig_free(rig);
 	config = rig_config();
 	config.warmup_ns = SECONDS(40);
@@ -524,6 +549,7 @@ int main(void)
 		TEST(test_lost_end_of_a_window_loses_no_stall),
 		TEST(test_stall_is_taken_over_the_configured_times),
 		TEST(test_stall_thresholds_are_the_configured_ones),
+		TEST(test_share_and_wait_are_the_configured_ones),
 		TEST(test_levels_are_the_configured_ones),
 		TEST(test_model_waiting_for_the_cpu_steps_down_one_rung),
 		TEST(test_busy_without_waiting_is_no_pressure),

@@ -305,15 +305,26 @@ static bool rule_cpu_wait(const struct situation *s, const struct engine_config 
 /* ---- while draining ----------------------------------------------------------------------------
  */
 
-static bool rule_cancel_step_down(const struct situation *s, const struct engine_config *c,
-				  struct proposal *p)
+/*
+ * What started a drain must have cleared, not only dropped by a hair, or orders and cancels would
+ * take turns around a threshold: use by the margin, stall and CPU wait by half.
+ */
+static bool has_cleared(const struct situation *s, const struct engine_config *c)
 {
 	uint32_t clear_permyriad =
 		(uint32_t)units_minus(c->upgrade_below_permyriad, c->margin_permyriad);
+	uint32_t clear_wait_permyriad = c->cpu_wait_above_permyriad / 2;
 
-	if (s->target > s->serving || policy_use_permyriad(s, c) >= clear_permyriad ||
-	    is_stalled(s, STALL_SPAN_ABOVE, c->stall_above_permyriad) ||
-	    cpu_wait_reason(s, c) != REASON_NONE)
+	return policy_use_permyriad(s, c) < clear_permyriad &&
+	       !is_stalled(s, STALL_SPAN_ABOVE, (c->stall_above_permyriad + 1) / 2) &&
+	       s->cpu.model_wait_permyriad <= clear_wait_permyriad &&
+	       s->cpu.others_wait_permyriad <= clear_wait_permyriad;
+}
+
+static bool rule_cancel_step_down(const struct situation *s, const struct engine_config *c,
+				  struct proposal *p)
+{
+	if (s->target > s->serving || !has_cleared(s, c))
 		return false;
 	p->action = PROPOSE_CANCEL;
 	p->reason = REASON_PRESSURE_CLEARED;
