@@ -21,6 +21,7 @@
  * Debian's libinih lets the line length be set; others keep INI_MAX_LINE, and then only longer
  * paths are out of reach.
  */
+/* NOLINTNEXTLINE(readability-redundant-declaration): weak here, so that it may be missing */
 extern int ini_max_line __attribute__((weak));
 
 enum {

@@ -132,7 +132,7 @@ static int send_line(const struct exchange *exchange, const char *line, size_t l
 int control_send(const char *run_dir, const char *line, int timeout_ms)
 {
 	_cleanup_(exchange_close) struct exchange exchange;
-	char text[PROTOCOL_LINE_MAX];
+	char text[PROTOCOL_LINE_MAX + 1];
 	int len = snprintf(text, sizeof(text), "%s\n", line);
 
 	exchange_init(&exchange, timeout_ms);
@@ -170,7 +170,7 @@ static int grow(struct exchange *exchange)
 		return 0;
 	if (exchange->len > CONTROL_REPLY_MAX)
 		return -EMSGSIZE;
-	size_t size = exchange->size + 2 * REPLY_STEP;
+	size_t size = exchange->size + 2 * (size_t)REPLY_STEP;
 	char *text = realloc(exchange->text, size);
 	if (!text)
 		return -ENOMEM;
@@ -227,14 +227,15 @@ static int parse_reply(struct exchange *exchange, struct control_reply *ret_repl
 		return -EPROTO;
 	utf8_scrub(exchange->text, exchange->len);
 	memmove(exchange->text, exchange->text + skip, exchange->len - skip + 1);
-	*ret_reply = (struct control_reply){
-		.is_ok = is_ok, .len = exchange->len - skip, .text = TAKE_PTR(exchange->text)};
+	ret_reply->is_ok = is_ok;
+	ret_reply->len = exchange->len - skip;
+	ret_reply->text = TAKE_PTR(exchange->text);
 	return 0;
 }
 
 static int ask(struct exchange *exchange, const char *run_dir, const char *line)
 {
-	char text[PROTOCOL_LINE_MAX];
+	char text[PROTOCOL_LINE_MAX + 1];
 	int r = open_run_dir(exchange, run_dir);
 
 	if (r == 0)

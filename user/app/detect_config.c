@@ -81,7 +81,7 @@ static void make_tier(const struct hardware *hardware, const struct tier_guess *
 			hardware->cores_permille, guess->cores_permyriad, PERMYRIAD)),
 		.quality_permyriad = guess->quality_permyriad,
 	};
-	strcpy(ret_tier->name, guess->name);
+	snprintf(ret_tier->name, sizeof(ret_tier->name), "%s", guess->name);
 	if (hardware->gpu_count == 0)
 		return;
 	uint32_t gpu = largest_gpu_index(hardware);

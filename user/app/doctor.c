@@ -25,22 +25,22 @@ enum {
 
 static const struct check {
 	const char *name;
-	uint32_t needed_for;
 	void (*examine)(const struct doctor_place *place, struct doctor_finding *finding);
+	uint32_t needed_for;
 	bool is_run_dir; /* only where the place names one */
 } CHECKS[] = {
-	{"privileges", FOR_BPF, doctor_check_privileges, false},
-	{"kernel", 0, doctor_check_kernel, false},
-	{"BTF", FOR_BPF, doctor_check_btf, false},
-	{"lockdown", FOR_BPF, doctor_check_lockdown, false},
-	{"task iterator", FOR_BPF, doctor_check_task_iterator, false},
-	{"task_struct.in_memstall", 0, doctor_check_memstall, false},
-	{"SCHED_INFO", 0, doctor_check_sched_info, false},
-	{"PSI", BIT(SOURCE_PSI), doctor_check_psi, false},
-	{"/proc", FOR_ALL, doctor_check_proc, false},
-	{"memory cgroups", 0, doctor_check_cgroup, false},
-	{"GPU", 0, doctor_check_gpu, false},
-	{"run directory", FOR_ALL, doctor_check_run_dir, true},
+	{"privileges", doctor_check_privileges, FOR_BPF, false},
+	{"kernel", doctor_check_kernel, 0, false},
+	{"BTF", doctor_check_btf, FOR_BPF, false},
+	{"lockdown", doctor_check_lockdown, FOR_BPF, false},
+	{"task iterator", doctor_check_task_iterator, FOR_BPF, false},
+	{"task_struct.in_memstall", doctor_check_memstall, 0, false},
+	{"SCHED_INFO", doctor_check_sched_info, 0, false},
+	{"PSI", doctor_check_psi, BIT(SOURCE_PSI), false},
+	{"/proc", doctor_check_proc, FOR_ALL, false},
+	{"memory cgroups", doctor_check_cgroup, 0, false},
+	{"GPU", doctor_check_gpu, 0, false},
+	{"run directory", doctor_check_run_dir, FOR_ALL, true},
 };
 
 static const char *const STATE_NAMES[DOCTOR_STATE_COUNT] = {

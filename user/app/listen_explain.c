@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -18,7 +19,7 @@ static const char *get_value(const char *line, const char *key, char value[VALUE
 {
 	size_t key_len = strlen(key);
 
-	strcpy(value, "?");
+	snprintf(value, VALUE_LEN, "?");
 	for (const char *word = strchr(line, ' '); word; word = strchr(word, ' ')) {
 		word++;
 		if (strncmp(word, key, key_len) != 0 || word[key_len] != '=')

@@ -142,7 +142,7 @@ const struct option_row TIER_OPTION_TABLE[] = {
 	 UINT64_MAX / 4, NULL, "Memory that the tier takes, with its mapped weights"},
 	{"tier", "vram", NULL, OPTION_VRAM, 0, TIER(vram_bytes), "0", 0, UINT64_MAX / 4, NULL,
 	 "GPU memory that it takes: one size for GPU 0, or a comma list, one per GPU"},
-	{"tier", "cores", NULL, OPTION_PERMILLE, 0, TIER(cores_permille), "0", 0, 4096 * 1000,
+	{"tier", "cores", NULL, OPTION_PERMILLE, 0, TIER(cores_permille), "0", 0, UINT64_C(4096) * 1000,
 	 NULL, "CPU cores that it uses while it answers; 0 is not said"},
 	{"tier", "quality", NULL, OPTION_PERMYRIAD, 0, TIER(quality_permyriad), "0%", 0,
 	 PERMYRIAD, NULL, "How good its answers are, as a share of the best"},

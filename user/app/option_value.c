@@ -151,7 +151,7 @@ static int set_tier(const struct option_row *row, void *field, const char *text)
 	(void)row;
 	if (!option_is_tier_name(text))
 		return -EINVAL;
-	strcpy(field, text); /* the name's length has been checked */
+	memcpy(field, text, strlen(text) + 1); /* the name's length has been checked */
 	return 0;
 }
 

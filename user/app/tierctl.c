@@ -100,9 +100,11 @@ static int run_command(const struct tierctl_command *command, struct tierctl *ti
 	char name[NAME_LEN];
 
 	/* argp calls the program what argv[0] says. */
+	char *own = argv[0];
 	snprintf(name, sizeof(name), "tierctl %s", command->name);
 	argv[0] = name;
 	argp_parse(&argp, argc, argv, 0, NULL, &parse);
+	argv[0] = own;
 	return command->run(tierctl);
 }
 

@@ -218,14 +218,15 @@ static const char *format_in_unit(const struct unit *units, size_t count, uint64
 const char *units_format_bytes(uint64_t bytes, char buffer[UNITS_TEXT_LEN])
 {
 	if (bytes == 0)
-		return strcpy(buffer, "0");
+		return format_in_unit(&BYTE_UNITS[ARRAY_SIZE(BYTE_UNITS) - 1], 1, 0, buffer);
 	return format_in_unit(BYTE_UNITS, ARRAY_SIZE(BYTE_UNITS), bytes, buffer);
 }
 
 const char *units_format_duration(uint64_t duration_ns, char buffer[UNITS_TEXT_LEN])
 {
 	if (duration_ns == 0)
-		return strcpy(buffer, "0s");
+		return format_in_unit(unit_find(DURATION_UNITS, ARRAY_SIZE(DURATION_UNITS), "s"), 1,
+				      0, buffer);
 	return format_in_unit(DURATION_UNITS, ARRAY_SIZE(DURATION_UNITS), duration_ns, buffer);
 }
 
