@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # `make help` lists what can be asked for. BUILD= names another output folder; SANITIZE=1 builds
-# with ASan and UBSan (into its own folder, by `make test`).
+# with ASan and UBSan (into its own folder, by `make test`); V=1 shows the commands.
 
 BUILD    ?= build
 ARCH     := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PREFIX   ?= /usr/local
+Q        := $(if $(V),,@)
+say       = @$(if $(V),:,printf '  %-8s%s\n' '$(1)' '$@')
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wundef -Wformat=2 -Wno-format-nonliteral
@@ -92,43 +94,52 @@ clean: ## remove the output folder
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) $(DEPS) -c $< -o $@
+	$(call say,BPF)
+	$(Q)$(CLANG) $(BPF_CFLAGS) $(DEPS) -c $< -o $@
 
 $(BUILD)/bpf/tierd.linked.o: $(BPF_OBJS)
-	$(BPFTOOL) gen object $@ $^
+	$(call say,GEN)
+	$(Q)$(BPFTOOL) gen object $@ $^
 
 $(SKELETON): $(BUILD)/bpf/tierd.linked.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name tierd_bpf > $@
+	$(call say,GEN)
+	$(Q)$(BPFTOOL) gen skeleton $< name tierd_bpf > $@
 
 $(BUILD)/tests/kernel/%.bpf.o: tests/kernel/%.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) $(DEPS) -c $< -o $@
+	$(call say,BPF)
+	$(Q)$(CLANG) $(BPF_CFLAGS) $(DEPS) -c $< -o $@
 
 $(TEST_SKEL): $(BUILD)/skel/%.skel.h: $(BUILD)/tests/kernel/%.bpf.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name $* > $@
+	$(call say,GEN)
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
 
 # ---- user side ----------------------------------------------------------------------------------
 
 $(BUILD)/user/io/%.o: user/io/%.c | $(SKELETON)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPS) -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPS) -c $< -o $@
 
 $(BUILD)/%.o: %.c | $(TEST_SKEL)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPS) -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPS) -c $< -o $@
 
 define layer_library
 $(BUILD)/lib$(1).a: $(call lib_objs,$(1))
-	rm -f $$@
-	$(AR) rcs $$@ $$^
+	$$(Q)rm -f $$@
+	$$(call say,AR)
+	$$(Q)$(AR) rcs $$@ $$^
 endef
 $(foreach layer,$(LAYERS),$(eval $(call layer_library,$(layer))))
 
 $(PROGRAMS): $(BUILD)/%: $(BUILD)/user/app/%_main.o $(BUILD)/libapp.a $(BUILD)/libio.a \
 		$(BUILD)/libcore.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 # ---- tests --------------------------------------------------------------------------------------
 
@@ -137,21 +148,25 @@ kernel-tests: $(KERNEL_TESTS) $(E2E_TESTS) $(TEST_TOOLS) $(PROGRAMS)
 
 $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUILD)/libcore.a \
 		$(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@
 
 # Shared by the tests that need a kernel: everything there that is not a test of its own.
 test_support = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard $(1)/test_*.c $(1)/*.bpf.c), \
                  $(wildcard $(1)/*.c)))
 
 $(BUILD)/libtestkernel.a: $(call test_support,tests/kernel) $(call test_support,tests/e2e)
-	rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)rm -f $@
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 $(KERNEL_TESTS) $(E2E_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtestkernel.a $(BUILD)/libapp.a \
 		$(BUILD)/libio.a $(BUILD)/libcore.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -lpthread -o $@
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -lpthread -o $@
 
 $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lpthread -o $@
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lpthread -o $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

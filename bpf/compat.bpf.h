@@ -66,17 +66,22 @@ enum {
 	RSS_SHMEM = 3,
 };
 
-static __always_inline __u64 rss_pages(struct mm_struct *mm, int member)
-{
-	struct mm_struct___before_6_2 *old = (void *)mm;
-	__s64 pages;
-
-	if (bpf_core_field_exists(old->rss_stat.count))
-		pages = BPF_CORE_READ(old, rss_stat.count[member].counter);
-	else
-		pages = BPF_CORE_READ(mm, rss_stat[member].count);
-	return pages > 0 ? pages : 0; /* the per-CPU parts are left out: may be a little negative */
-}
+/*
+ * A macro, because the index must be a constant where CO-RE sees it: computed at run time it would
+ * be scaled by the size of the trimmed struct percpu_counter, not of the kernel's.
+ */
+#define rss_pages(mm, member)                                                         \
+	({                                                                            \
+		struct mm_struct___before_6_2 *old_ = (void *)(mm);                   \
+		__s64 pages_;                                                         \
+                                                                                      \
+		if (bpf_core_field_exists(old_->rss_stat.count))                      \
+			pages_ = BPF_CORE_READ(old_, rss_stat.count[member].counter); \
+		else                                                                  \
+			pages_ = BPF_CORE_READ((mm), rss_stat[member].count);         \
+		/* the per-CPU parts are left out: may be a little negative */        \
+		pages_ > 0 ? (__u64)pages_ : 0;                                       \
+	})
 
 /* Since when the thread waits in its run queue, in that queue's own clock; 0 = it does not wait. */
 static __always_inline __u64 task_waiting_ns(struct task_struct *task)

@@ -20,7 +20,7 @@ static const char config_format[] = "[agent]\n"
 				    "[model]\n"
 				    "cgroup = %s\n"
 				    "[policy]\n"
-				    "warmup = 500ms\n"
+				    "warmup = 0\n"
 				    "trend = 5s\n"
 				    "trend_horizon = 0\n"
 				    "%s\n"
@@ -50,12 +50,11 @@ void scene_open_groups(struct scene *scene)
 	test_sleep_ns(300 * NS_PER_MS); /* it has its memory by then */
 }
 
-void scene_open(struct scene *scene, const char *agent_lines, const char *policy_lines)
+void scene_start_agent(struct scene *scene, const char *agent_lines, const char *policy_lines)
 {
 	char config[2048];
 	struct agent_line line;
 
-	scene_open_groups(scene);
 	snprintf(config, sizeof(config), config_format, agent_lines, scene->model_group,
 		 policy_lines);
 	agent_start(&scene->agent, config, NULL);
@@ -65,7 +64,13 @@ void scene_open(struct scene *scene, const char *agent_lines, const char *policy
 			fail_msg("the agent did not settle on a tier");
 		}
 	} while (!strstr(line.text, " wanted=large"));
-	test_sleep_ns(NS_PER_S); /* over the warm-up */
+}
+
+void scene_open(struct scene *scene, const char *agent_lines, const char *policy_lines)
+{
+	scene_open_groups(scene);
+	scene_start_agent(scene, agent_lines, policy_lines);
+	test_sleep_ns(NS_PER_S);
 }
 
 void scene_close(struct scene *scene)

@@ -21,15 +21,18 @@ struct scene {
 	pid_t model;
 };
 
-/*
- * Makes the group, starts the model in it and the agent: source bpf, tiers small (20 MB), medium
- * (60 MB), large (100 MB), short times. policy_lines go into [policy], agent_lines into [agent].
- * Returns when the agent has settled on `large`.
- */
-void scene_open(struct scene *scene, const char *agent_lines, const char *policy_lines);
-
 /* Makes the groups and starts the model, without an agent. */
 void scene_open_groups(struct scene *scene);
+
+/*
+ * Starts the agent: source bpf, tiers small (20 MB), medium (60 MB), large (100 MB), no warm-up,
+ * short times. policy_lines go into [policy], agent_lines into [agent]. Returns when it has settled
+ * on `large`.
+ */
+void scene_start_agent(struct scene *scene, const char *agent_lines, const char *policy_lines);
+
+/* Both, and a second for the agent to see that nothing presses. */
+void scene_open(struct scene *scene, const char *agent_lines, const char *policy_lines);
 
 /* In every teardown. */
 void scene_close(struct scene *scene);

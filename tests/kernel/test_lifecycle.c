@@ -149,6 +149,28 @@ static void one_record_per_process_and_window(void **state)
 	collector_close(collector);
 }
 
+/* Caught once: an index that CO-RE could not see read other fields of mm_struct. */
+static void anonymous_memory_is_what_the_process_holds(void **state)
+{
+	(void)state;
+	struct collector *collector = collector_open(0, 0);
+	const struct workload grow = {
+		.run = workload_grow, .comm = "grow", .cpu = WORKLOAD_ANY_CPU, .bytes = 64 * MIB};
+	pid_t pid = workload_start(&grow);
+
+	test_sleep_ns(500 * NS_PER_MS);
+	collector_look(collector);
+	const struct process_record *record = collector_find(collector, pid);
+
+	assert_non_null(record);
+	/* The parts that each CPU has not handed in yet are missing. */
+	assert_within_permille(
+		record->anon_bytes,
+		process_status_bytes(pid, "RssAnon") + process_status_bytes(pid, "RssShmem"), 50);
+	workload_stop(pid);
+	collector_close(collector);
+}
+
 /*
  * Instructions that the verifier processed, with room for other kernels' ways of counting. A
  * program that outgrows its ceiling may fail to load on a kernel that explores it less well.
@@ -199,6 +221,7 @@ int main(void)
 		cmocka_unit_test_teardown(short_lived_processes_leave_nothing, teardown),
 		cmocka_unit_test_teardown(losses_equal_what_is_missing, teardown),
 		cmocka_unit_test_teardown(one_record_per_process_and_window, teardown),
+		cmocka_unit_test_teardown(anonymous_memory_is_what_the_process_holds, teardown),
 		cmocka_unit_test_teardown(programs_stay_small_for_the_verifier, teardown),
 	};
 

@@ -309,3 +309,18 @@ uint64_t process_run_delay_ns(pid_t pid)
 	}
 	return sum_ns;
 }
+
+uint64_t process_status_bytes(pid_t pid, const char *key)
+{
+	char name[64], line[256];
+
+	snprintf(name, sizeof(name), "/proc/%d/status", pid);
+	_cleanup_fclose_ FILE *status = fopen(name, "re");
+
+	assert_non_null(status);
+	while (fgets(line, sizeof(line), status))
+		if (strncmp(line, key, strlen(key)) == 0)
+			return strtoull(line + strlen(key) + 1, NULL, 10) * KIB;
+	fail_msg("%s: no %s", name, key);
+	return 0;
+}

@@ -14,7 +14,7 @@
 
 enum {
 	WORKLOAD_ANY_CPU = -1,
-	WORKLOAD_SECONDS_MAX = 60,
+	WORKLOAD_SECONDS_MAX = 180,
 };
 
 struct workload {
@@ -65,5 +65,8 @@ uint64_t group_read_key(const char *path, const char *file, const char *line, co
 
 /* Sum over the threads of pid of the second field of schedstat: run-queue wait, in ns. */
 uint64_t process_run_delay_ns(pid_t pid);
+
+/* A line `KEY: N kB` of /proc/PID/status, in bytes. */
+uint64_t process_status_bytes(pid_t pid, const char *key);
 
 #endif

@@ -23,6 +23,9 @@ enum {
 	PROGRAMS_TEXT_LEN = 256,
 };
 
+/* Samples bring a walk along, but not sooner than this after the last one. */
+#define WALK_GAP_NS (20 * NS_PER_MS)
+
 /* ---- records ---- */
 
 static uint32_t process_party(struct agent *agent, const struct process_record *record)
@@ -314,9 +317,15 @@ int agent_sample(void *context, uint64_t now_ns)
 {
 	struct agent *agent = context;
 	struct event event = {.kind = EVENT_SAMPLE};
-	int result = sampler_take(agent->sampler, now_ns, &event.sample);
+	int result = 0;
 
 	agent->sample_timer.at_ns = LOOP_NEVER;
+	/* What a sample shows should have a name: who grew since the last walk is known by then. */
+	if (agent->probes && now_ns - agent->last_walk_ns >= WALK_GAP_NS)
+		result = agent_walk(agent, now_ns);
+	if (result < 0)
+		return result;
+	result = sampler_take(agent->sampler, now_ns, &event.sample);
 	if (result >= 0) {
 		if (agent->is_sample_failing)
 			log_write(&agent->log, LOG_NORMAL, "samples can be taken again");
