@@ -77,7 +77,7 @@ void agent_print_log(const struct agent_process *agent)
 	}
 }
 
-void agent_start(struct agent_process *agent, const char *config_text, const char *const *extra)
+void agent_launch(struct agent_process *agent, const char *config_text, const char *const *extra)
 {
 	*agent = (struct agent_process){.manager_fd = -1};
 	snprintf(agent->dir, sizeof(agent->dir), "/tmp/tierd-e2e-XXXXXX");
@@ -91,6 +91,11 @@ void agent_start(struct agent_process *agent, const char *config_text, const cha
 	assert_true(agent->pid >= 0);
 	if (agent->pid == 0)
 		agent_exec(agent, extra);
+}
+
+void agent_start(struct agent_process *agent, const char *config_text, const char *const *extra)
+{
+	agent_launch(agent, config_text, extra);
 	agent_open_reader(agent);
 }
 
@@ -165,6 +170,29 @@ bool agent_read_line(struct agent_process *agent, const char *prefix, uint64_t t
 	}
 }
 
+bool agent_read_match(struct agent_process *agent, const char *prefix, const char *needle,
+		      uint64_t timeout_ns, struct agent_line *ret_line)
+{
+	uint64_t end_ns = test_now_ns() + timeout_ns;
+
+	for (uint64_t now_ns; (now_ns = test_now_ns()) < end_ns;)
+		if (agent_read_line(agent, prefix, end_ns - now_ns, ret_line) &&
+		    strstr(ret_line->text, needle))
+			return true;
+	return false;
+}
+
+void agent_need_match(struct agent_process *agent, const char *prefix, const char *needle,
+		      uint64_t timeout_ns, struct agent_line *ret_line)
+{
+	if (agent_read_match(agent, prefix, needle, timeout_ns, ret_line)) {
+		print_message("    %s\n", ret_line->text);
+		return;
+	}
+	agent_print_log(agent);
+	fail_msg("no line `%s` with `%s`", prefix, needle);
+}
+
 const char *line_value(const struct agent_line *line, const char *key, char *buffer, size_t size)
 {
 	char needle[64];
@@ -215,6 +243,22 @@ int agent_tierctl(const struct agent_process *agent, const char *arguments, char
 	return WEXITSTATUS(pclose(output));
 }
 
+json_t *agent_read_status(const struct agent_process *agent)
+{
+	static char output[64 * 1024];
+	json_error_t error;
+
+	if (agent_tierctl(agent, "status --json", output, sizeof(output)) != 0) {
+		agent_print_log(agent);
+		fail_msg("status: %s", output);
+	}
+	json_t *status = json_loads(output, 0, &error);
+
+	if (!status)
+		fail_msg("status is no JSON: %s: %s", error.text, output);
+	return status;
+}
+
 unsigned int agent_count_decisions(const struct agent_process *agent, const char *const *needles)
 {
 	_cleanup_fclose_ FILE *file = fopen(agent->decisions, "re");
@@ -239,6 +283,11 @@ static unsigned int entries_count(const char *path)
 	for (const struct dirent *entry; dir && (entry = readdir(dir));)
 		count += entry->d_name[0] != '.';
 	return count;
+}
+
+bool agent_has_left_files(const struct agent_process *agent)
+{
+	return entries_count(agent->run_dir) > 0;
 }
 
 void agent_stop(struct agent_process *agent, int signal_number)

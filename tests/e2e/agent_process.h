@@ -6,6 +6,7 @@
 #ifndef TIERD_TESTS_AGENT_PROCESS_H
 #define TIERD_TESTS_AGENT_PROCESS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,11 +34,17 @@ struct agent_line {
 	char text[AGENT_LINE_LEN];
 };
 
+/* Starts it as agent_start() does, but returns at once. */
+void agent_launch(struct agent_process *agent, const char *config_text, const char *const *extra);
+
 /*
  * Writes config_text and starts build/tierd with it and with extra arguments (NULL-terminated, or
  * NULL); returns when manager.fifo is there and opened for reading. Fails the test on error.
  */
 void agent_start(struct agent_process *agent, const char *config_text, const char *const *extra);
+
+/* Whether its run directory is there and holds anything. */
+bool agent_has_left_files(const struct agent_process *agent);
 
 /* Sends signal_number, waits at most five seconds, and fails the test unless the agent ends with
  * status 0 and leaves nothing in its run directory. */
@@ -53,6 +60,14 @@ void agent_close_reader(struct agent_process *agent);
 bool agent_read_line(struct agent_process *agent, const char *prefix, uint64_t timeout_ns,
 		     struct agent_line *ret_line);
 
+/* The same for a line that also contains needle. Bounded: at most timeout_ns in all. */
+bool agent_read_match(struct agent_process *agent, const char *prefix, const char *needle,
+		      uint64_t timeout_ns, struct agent_line *ret_line);
+
+/* The same; fails the test, with the agent's log, where there is none. */
+void agent_need_match(struct agent_process *agent, const char *prefix, const char *needle,
+		      uint64_t timeout_ns, struct agent_line *ret_line);
+
 /* The word behind ` key=` in a line; fails the test if there is none. */
 const char *line_value(const struct agent_line *line, const char *key, char *buffer, size_t size);
 void assert_line_value(const struct agent_line *line, const char *key, const char *expected);
@@ -63,6 +78,9 @@ void agent_control(const struct agent_process *agent, const char *text);
 /* Runs build/tierctl with the agent's run directory; returns its exit status, output in buffer. */
 int agent_tierctl(const struct agent_process *agent, const char *arguments, char *buffer,
 		  size_t size);
+
+/* `tierctl status --json`, parsed; fails the test on error. For json_decref(). */
+json_t *agent_read_status(const struct agent_process *agent);
 
 /* Number of lines of the decisions file that contain every one of the needles (NULL-ended). */
 unsigned int agent_count_decisions(const struct agent_process *agent, const char *const *needles);

@@ -58,12 +58,7 @@ void scene_start_agent(struct scene *scene, const char *agent_lines, const char 
 	snprintf(config, sizeof(config), config_format, agent_lines, scene->model_group,
 		 policy_lines);
 	agent_start(&scene->agent, config, NULL);
-	do {
-		if (!agent_read_line(&scene->agent, "state ", 5 * NS_PER_S, &line)) {
-			agent_print_log(&scene->agent);
-			fail_msg("the agent did not settle on a tier");
-		}
-	} while (!strstr(line.text, " wanted=large"));
+	agent_need_match(&scene->agent, "state ", " wanted=large", 5 * NS_PER_S, &line);
 }
 
 void scene_open(struct scene *scene, const char *agent_lines, const char *policy_lines)

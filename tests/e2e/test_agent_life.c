@@ -37,25 +37,19 @@ static int teardown(void **state)
 
 static void need_line(const char *prefix, struct agent_line *line)
 {
-	if (!agent_read_line(&scene.agent, prefix, 10 * NS_PER_S, line)) {
-		agent_print_log(&scene.agent);
-		fail_msg("no line `%s`", prefix);
-	}
+	agent_need_match(&scene.agent, prefix, "", 10 * NS_PER_S, line);
 }
 
-static json_t *status_read(void)
+static int run_and_wait(const char *command)
 {
-	json_error_t error;
+	FILE *stream = popen(command, "re");
 
-	if (agent_tierctl(&scene.agent, "status --json", output, sizeof(output)) != 0) {
-		agent_print_log(&scene.agent);
-		fail_msg("status: %s", output);
-	}
-	json_t *status = json_loads(output, 0, &error);
+	assert_non_null(stream);
+	size_t length = fread(output, 1, sizeof(output) - 1, stream);
 
-	if (!status)
-		fail_msg("status is no JSON: %s: %s", error.text, output);
-	return status;
+	output[length] = '\0';
+	print_message("    %s", output);
+	return WEXITSTATUS(pclose(stream));
 }
 
 /* ---- readers ---- */
@@ -115,7 +109,7 @@ static void full_pipe_does_not_hold_up_the_agent(void **state)
 	for (int i = 0; i < 300 && !dropped; i++) {
 		agent_control(&scene.agent, "hello tier=large\n");
 		if (i % 50 == 49) {
-			json_t *status = status_read();
+			json_t *status = agent_read_status(&scene.agent);
 
 			json_unpack(status, "{s:{s:I}}", "agent", "lines_dropped_full", &dropped);
 			json_decref(status);
@@ -126,91 +120,62 @@ static void full_pipe_does_not_hold_up_the_agent(void **state)
 	test_sleep_ns(2 * NS_PER_S);
 
 	/* Reading again brings the present state, not only the old lines. */
-	do
-		need_line("state ", &line);
-	while (!strstr(line.text, " wanted=medium"));
+	agent_need_match(&scene.agent, "state ", " wanted=medium", 10 * NS_PER_S, &line);
 	agent_stop(&scene.agent, SIGTERM);
 }
 
 /* ---- signals ---- */
 
-static void signal_at_any_time_leaves_nothing(void **state)
+static const char small_config[] = "[policy]\nwarmup = 0\n[tier small]\nmemory = 20M\n";
+
+static void signal_while_it_runs_leaves_nothing(void **state)
 {
 	(void)state;
-	static const char config[] = "[policy]\nwarmup = 0\n[tier small]\nmemory = 20M\n";
-
-	for (int i = 0; i < 25; i++) {
-		struct agent_process *agent = &scene.agent;
-
-		if (i % 2) {
-			agent_start(agent, config, NULL);
-			test_sleep_ns((uint64_t)(i * 7) * NS_PER_MS);
-			agent_stop(agent, i % 4 == 1 ? SIGTERM : SIGINT);
-		} else {
-			/* before it is ready: any moment of the start */
-			pid_t pid = fork();
-
-			assert_true(pid >= 0);
-			if (pid == 0) {
-				agent_start(agent, config, NULL);
-				_exit(0); /* takes the agent with it */
-			}
-			test_sleep_ns((uint64_t)(i * 11) * NS_PER_MS);
-			workload_stop(pid);
-		}
-		agent_discard(agent);
+	for (unsigned int i = 0; i < 12; i++) {
+		agent_start(&scene.agent, small_config, NULL);
+		test_sleep_ns(i * 17 * NS_PER_MS);
+		agent_stop(&scene.agent, i % 2 ? SIGTERM : SIGINT);
+		agent_discard(&scene.agent);
 	}
 }
 
-static void start_and_term(uint64_t delay_ns)
-{
-	struct agent_process *agent = &scene.agent;
-	char path[512], dir[] = "/tmp/tierd-e2e-term-XXXXXX", run_dir[64];
-	struct stat ignored;
-
-	assert_non_null(mkdtemp(dir));
-	snprintf(run_dir, sizeof(run_dir), "%s/run", dir);
-	agent->pid = fork();
-	if (agent->pid == 0) {
-		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-		dup2(null, STDERR_FILENO);
-		execl(build_path("tierd", path, sizeof(path)), "tierd", "--config", "/dev/null",
-		      "--run-dir", run_dir, (char *)NULL);
-		_exit(127);
-	}
-	test_sleep_ns(delay_ns);
-	kill(agent->pid, SIGTERM);
-	int status = workload_wait(agent->pid, 5);
-
-	agent->pid = 0;
-	/* Before it could take signals there is nothing to leave. */
-	assert_true((WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2)) ||
-		    (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
-	assert_int_equal(stat(run_dir, &ignored), -1);
-	rmdir(dir);
-}
-
-static void term_during_the_start_leaves_no_files(void **state)
+static void signal_during_the_start_leaves_nothing(void **state)
 {
 	(void)state;
-	for (uint64_t delay_ms = 0; delay_ms < 400; delay_ms += 13)
-		start_and_term(delay_ms * NS_PER_MS);
+	for (uint64_t delay_ms = 0; delay_ms < 300; delay_ms += 11) {
+		agent_launch(&scene.agent, small_config, NULL);
+		test_sleep_ns(delay_ms * NS_PER_MS);
+		kill(scene.agent.pid, SIGTERM);
+
+		int status = workload_wait(scene.agent.pid, 5);
+
+		scene.agent.pid = 0;
+		/* Before it could take signals it had made nothing that it could leave. */
+		assert_true((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+			    (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
+		assert_false(agent_has_left_files(&scene.agent));
+		agent_discard(&scene.agent);
+	}
+}
+
+/* Nothing can be done about SIGKILL, but the next agent must start all the same. */
+static void killed_agent_is_followed_by_another(void **state)
+{
+	(void)state;
+	char path[512], command[1024];
+
+	agent_start(&scene.agent, small_config, NULL);
+	workload_stop(scene.agent.pid);
+	agent_close_reader(&scene.agent);
+	assert_true(agent_has_left_files(&scene.agent));
+	snprintf(command, sizeof(command), "timeout -s INT 2 %s --config %s --run-dir %s",
+		 build_path("tierd", path, sizeof(path)), scene.agent.config, scene.agent.run_dir);
+	scene.agent.pid = 0;
+	assert_int_equal(run_and_wait(command), 124); /* it ran until it was told to end */
+	assert_false(agent_has_left_files(&scene.agent));
 }
 
 /* ---- what cannot be ---- */
-
-static int run_and_wait(const char *command)
-{
-	FILE *stream = popen(command, "re");
-
-	assert_non_null(stream);
-	size_t length = fread(output, 1, sizeof(output) - 1, stream);
-
-	output[length] = '\0';
-	print_message("    %s", output);
-	return WEXITSTATUS(pclose(stream));
-}
 
 static void without_privilege_it_says_so_and_exits_3(void **state)
 {
@@ -261,7 +226,7 @@ static void lower_sources_work_and_are_shown(void **state)
 		scene_open_groups(&scene);
 		agent_start(&scene.agent, config, extra);
 		test_sleep_ns(1500 * NS_PER_MS);
-		json_t *status = status_read();
+		json_t *status = agent_read_status(&scene.agent);
 
 		assert_int_equal(json_unpack(status, "{s:s}", "source", &source), 0);
 		assert_string_equal(source, sources[i]);
@@ -280,8 +245,9 @@ int main(void)
 		cmocka_unit_test_teardown(returning_reader_gets_the_state, teardown),
 		cmocka_unit_test_teardown(reader_that_dies_harms_nobody, teardown),
 		cmocka_unit_test_teardown(full_pipe_does_not_hold_up_the_agent, teardown),
-		cmocka_unit_test_teardown(signal_at_any_time_leaves_nothing, teardown),
-		cmocka_unit_test_teardown(term_during_the_start_leaves_no_files, teardown),
+		cmocka_unit_test_teardown(signal_while_it_runs_leaves_nothing, teardown),
+		cmocka_unit_test_teardown(signal_during_the_start_leaves_nothing, teardown),
+		cmocka_unit_test_teardown(killed_agent_is_followed_by_another, teardown),
 		cmocka_unit_test_teardown(without_privilege_it_says_so_and_exits_3, teardown),
 		cmocka_unit_test_teardown(second_agent_on_the_same_directory_refuses, teardown),
 		cmocka_unit_test_teardown(lower_sources_work_and_are_shown, teardown),

@@ -37,25 +37,7 @@ static int teardown(void **state)
 
 static void need_line(const char *prefix, struct agent_line *line)
 {
-	if (!agent_read_line(&scene.agent, prefix, 10 * NS_PER_S, line)) {
-		agent_print_log(&scene.agent);
-		fail_msg("no line `%s`", prefix);
-	}
-}
-
-static json_t *status_read(void)
-{
-	json_error_t error;
-
-	if (agent_tierctl(&scene.agent, "status --json", output, sizeof(output)) != 0) {
-		agent_print_log(&scene.agent);
-		fail_msg("status: %s", output);
-	}
-	json_t *status = json_loads(output, 0, &error);
-
-	if (!status)
-		fail_msg("status is no JSON: %s: %s", error.text, output);
-	return status;
+	agent_need_match(&scene.agent, prefix, "", 10 * NS_PER_S, line);
 }
 
 /* ---- commands ---- */
@@ -72,7 +54,7 @@ static void status_names_who_is_under_pressure(void **state)
 	pid_t pid = scene_start_thrash(&scene, "thrash", 300 * MIB, 2);
 
 	test_sleep_ns(3 * NS_PER_S);
-	json_t *status = status_read();
+	json_t *status = agent_read_status(&scene.agent);
 
 	assert_int_equal(json_unpack(status, "{s:s, s:s, s:o}", "wanted", &wanted, "source",
 				     &source, "processes", &processes),
@@ -157,7 +139,7 @@ static void manager_that_acknowledges_is_believed(void **state)
 	scene_start_hog(&scene, "hog", 140 * MIB);
 	need_line("switch ", &line);
 	line_value(&line, "seq", seq, sizeof(seq));
-	json_t *status = status_read();
+	json_t *status = agent_read_status(&scene.agent);
 
 	assert_int_equal(json_unpack(status, "{s:s}", "actual", &actual), 0);
 	assert_string_equal(actual, "large"); /* nobody has said otherwise yet */
@@ -165,7 +147,7 @@ static void manager_that_acknowledges_is_believed(void **state)
 	snprintf(text, sizeof(text), "ack seq=%s state=loading\nack seq=%s state=done\n", seq, seq);
 	agent_control(&scene.agent, text);
 	test_sleep_ns(300 * NS_PER_MS);
-	status = status_read();
+	status = agent_read_status(&scene.agent);
 	assert_int_equal(json_unpack(status, "{s:s}", "actual", &actual), 0);
 	assert_string_equal(actual, "medium");
 	json_decref(status);
@@ -186,7 +168,7 @@ static void garbage_changes_nothing(void **state)
 	flood[sizeof(flood) - 1] = '\0';
 	agent_control(&scene.agent, flood);
 	test_sleep_ns(300 * NS_PER_MS);
-	json_t *status = status_read();
+	json_t *status = agent_read_status(&scene.agent);
 
 	json_unpack(status, "{s:{s:I}}", "agent", "bad_lines", &bad);
 	assert_int_equal(bad, 5);
@@ -245,9 +227,8 @@ static void lost_records_are_told_and_hold_the_step_up(void **state)
 	pid_t hog = scene_start_hog(&scene, "hog", 140 * MIB);
 
 	need_line("switch ", &line);
-	do
-		need_line("state ", &line);
-	while (!strstr(line.text, " actual=medium"));
+	agent_need_match(&scene.agent, "state ", " wanted=medium actual=? phase=steady",
+			 10 * NS_PER_S, &line);
 	workload_stop(hog);
 	uint64_t calm_ns = test_now_ns();
 
@@ -256,7 +237,7 @@ static void lost_records_are_told_and_hold_the_step_up(void **state)
 	uint64_t lost_ns = test_now_ns();
 
 	test_sleep_ns(NS_PER_S);
-	json_t *status = status_read();
+	json_t *status = agent_read_status(&scene.agent);
 
 	json_unpack(status, "{s:{s:I}}", "lost", "bulk-ring", &lost);
 	json_decref(status);

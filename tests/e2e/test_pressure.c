@@ -59,11 +59,10 @@ static void need_line(const char *prefix, uint64_t timeout_ns, struct agent_line
 /* The next order of a mode: on the way to the limit, use may be sampled in the planned band. */
 static void need_switch(const char *mode, struct agent_line *line)
 {
-	char value[64];
+	char needle[64];
 
-	do
-		need_line("switch ", 5 * NS_PER_S, line);
-	while (strcmp(line_value(line, "mode", value, sizeof(value)), mode) != 0);
+	snprintf(needle, sizeof(needle), " mode=%s ", mode);
+	agent_need_match(&scene.agent, "switch ", needle, 5 * NS_PER_S, line);
 }
 
 static void assert_culprit(const struct agent_line *line, const char *comm, pid_t pid)
@@ -231,12 +230,8 @@ static void oom_kill_reaches_the_manager_fast(void **state)
 	for (int i = 0; i < OOMS; i++) {
 		struct collector *collector = collector_open(0, 0);
 		pid_t pid = scene_start_hog(&scene, "oom hog", 400 * MIB);
-		char reason[64] = "";
 
-		while (!strstr(reason, "oom")) {
-			need_line("switch ", 10 * NS_PER_S, &line);
-			line_value(&line, "reason", reason, sizeof(reason));
-		}
+		agent_need_match(&scene.agent, "switch ", " reason=oom", 10 * NS_PER_S, &line);
 		assert_line_value(&line, "mode", "immediate");
 		assert_true(WIFSIGNALED(workload_wait(pid, 10)));
 		collector_look(collector);
@@ -245,9 +240,7 @@ static void oom_kill_reaches_the_manager_fast(void **state)
 		latencies_ns[i] =
 			units_minus(line.read_ns, collector->ooms[0].record.header.time_ns);
 		collector_close(collector);
-		do
-			need_line("switch ", 30 * NS_PER_S, &line);
-		while (!strstr(line.text, " to=large"));
+		agent_need_match(&scene.agent, "switch ", " to=large", 60 * NS_PER_S, &line);
 	}
 	latencies_print("OOM kill to line", latencies_ns, OOMS);
 	assert_true(latencies_ns[OOMS - 1] < LATENCY_LIMIT_NS);

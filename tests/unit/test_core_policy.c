@@ -153,17 +153,17 @@ static void test_stall_over_above(void **state)
 static void test_stall_steps_only_when_a_smaller_tier_relieves(void **state)
 {
 	(void)state;
-	now.serving = 1; /* 5 of 35: under 20 % */
+	now.serving = 1; /* 5 of 100: under 20 % */
 	others(30);
 	now.stall_permyriad[PARTY_OTHERS][STALL_HOST][STALL_SPAN_ABOVE] = 5000;
 	now.stall_permyriad[PARTY_OTHERS][STALL_HOST][STALL_SPAN_URGENT] = 5000;
 	assert_hold(REASON_NOT_OURS);
 	assert_int_equal(out.blame, BLAME_MEMORY);
-	config.share_min_permyriad = 1000;
+	config.share_min_permyriad = 400;
 	assert_switch(REASON_STALL_OVER_URGENT, SWITCH_IMMEDIATE, 0);
 	/* Measured to hold more than it should. */
 	config.share_min_permyriad = 2000;
-	now.resources.view[0].model_bytes = 10 * GB;
+	now.resources.view[0].model_bytes = 25 * GB;
 	assert_switch(REASON_STALL_OVER_URGENT, SWITCH_IMMEDIATE, 0);
 	/* All rungs below are as heavy, or not to be used. */
 	config.ladder.tiers[1].memory_bytes = 0;
@@ -178,7 +178,7 @@ static void test_share_of_a_group_is_of_the_tightest(void **state)
 {
 	(void)state;
 	others(30);
-	assert_int_equal(policy_share_permyriad(&now, &config, STALL_HOST), 5714);
+	assert_int_equal(policy_share_permyriad(&now, &config, STALL_HOST), 4000);
 	assert_int_equal(policy_share_permyriad(&now, &config, STALL_GROUP), 10000);
 	now.resources.view[1] = (struct resource_view){.kind = RESOURCE_GROUP_MEMORY,
 						       .capacity_bytes = 60 * GB,

@@ -90,7 +90,8 @@ uint32_t policy_share_permyriad(const struct situation *s, const struct engine_c
 		return PERMYRIAD;
 	ours = units_max(ladder_footprint_bytes(serving_tier(s, c), kind, tightest->index),
 			 tightest->model_bytes);
-	return units_permyriad(ours, units_plus(tightest->others_bytes[LADDER_NOW], ours));
+	/* Of the whole: where memory stalls it is full, with page cache that others need, too. */
+	return units_permyriad(ours, tightest->capacity_bytes);
 }
 
 uint32_t policy_find_pressure(const struct situation *s, const struct engine_config *c)
