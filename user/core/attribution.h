@@ -128,8 +128,10 @@ uint64_t attribution_close_window(struct attribution *attribution, uint64_t leng
  * whoever is short of memory must reclaim. Where the culprit is the most stalled process itself,
  * the next most stalled one is the victim, if there is any. For a class with a limit only
  * processes under the limit that the victim stalls at are looked at, and only then does reclaim for
- * a limit count: what a group reclaims of its own leaves the host as it was. Kernel threads and the
- * agent are neither. Nobody found: pid 0.
+ * a limit count: what a group reclaims of its own leaves the host as it was. For STALL_GROUP only
+ * processes below the tightest group are looked at. The model is the culprit only if nobody else
+ * took a quarter of what it did: it was granted its tier. Kernel threads and the agent are neither.
+ * Nobody found: pid 0.
  */
 void attribution_find_memory(const struct attribution *attribution, uint64_t now_ns,
 			     uint32_t stall_class, struct decision_process *ret_victim,

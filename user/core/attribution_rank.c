@@ -10,6 +10,11 @@
 #define CULPRIT_SPAN_NS (10 * NS_PER_S)
 #define MINUTE_NS (60 * NS_PER_S)
 
+enum {
+	/* Another process is blamed before the model if it took at least a quarter as much. */
+	MODEL_BLAME_DIVISOR = 4,
+};
+
 struct totals {
 	uint64_t cpu_ns;
 	uint64_t background_ns;
@@ -109,6 +114,7 @@ static struct taken find_taker(const struct attribution *attribution, uint64_t n
 {
 	uint64_t limit_cgroup_id = victim ? victim->limit_cgroup_id : 0;
 	struct taken most = {0};
+	struct taken most_other = {0};
 
 	for (uint32_t i = 0; i < ATTRIBUTION_SLOTS; i++) {
 		struct taken taken = {.slot = &attribution->slots[i]};
@@ -133,7 +139,14 @@ static struct taken find_taker(const struct attribution *attribution, uint64_t n
 			continue;
 		if (is_more(&taken, &most))
 			most = taken;
+		if (taken.slot->party != PARTY_MODEL && is_more(&taken, &most_other))
+			most_other = taken;
 	}
+	/* What the model took was granted to it; who came to that is to blame, if it is anything.
+	 */
+	if (most.slot && most.slot->party == PARTY_MODEL && most_other.bytes &&
+	    most_other.bytes >= most.bytes / MODEL_BLAME_DIVISOR)
+		most = most_other;
 	/* Nobody takes any now: whoever holds most. */
 	if (most.slot && most.bytes == 0)
 		most.bytes = most.slot->last.anon_bytes;
