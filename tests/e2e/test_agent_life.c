@@ -131,7 +131,7 @@ static const char small_config[] = "[policy]\nwarmup = 0\n[tier small]\nmemory =
 static void signal_while_it_runs_leaves_nothing(void **state)
 {
 	(void)state;
-	for (unsigned int i = 0; i < 12; i++) {
+	for (uint64_t i = 0; i < 12; i++) {
 		agent_start(&scene.agent, small_config, NULL);
 		test_sleep_ns(i * 17 * NS_PER_MS);
 		agent_stop(&scene.agent, i % 2 ? SIGTERM : SIGINT);

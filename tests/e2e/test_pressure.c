@@ -155,10 +155,12 @@ static int latency_compare(const void *a, const void *b)
 
 static void latencies_print(const char *what, uint64_t *latencies_ns, size_t count)
 {
+	size_t p50 = count / 2, p99 = count * 99 / 100;
+
 	qsort(latencies_ns, count, sizeof(*latencies_ns), latency_compare);
 	print_message("    %s: %zu episodes, p50 %.2f ms, p99 %.2f ms, max %.2f ms\n", what, count,
-		      (double)latencies_ns[count / 2] / (double)NS_PER_MS,
-		      (double)latencies_ns[count * 99 / 100] / (double)NS_PER_MS,
+		      (double)latencies_ns[p50] / (double)NS_PER_MS,
+		      (double)latencies_ns[p99] / (double)NS_PER_MS,
 		      (double)latencies_ns[count - 1] / (double)NS_PER_MS);
 }
 

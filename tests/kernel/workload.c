@@ -228,15 +228,17 @@ const char *group_make_below(const char *parent, const char *name)
 
 static void group_kill(const char *path)
 {
-	char file[512];
+	char file[512], line[32];
 
 	snprintf(file, sizeof(file), "%s/cgroup.procs", path);
 	_cleanup_fclose_ FILE *procs = fopen(file, "re");
-	int pid;
 
-	while (procs && fscanf(procs, "%d", &pid) == 1)
+	while (procs && fgets(line, sizeof(line), procs)) {
+		pid_t pid = (pid_t)strtol(line, NULL, 10);
+
 		if (pid > 0 && pid != getpid())
 			kill(pid, SIGKILL);
+	}
 }
 
 void group_remove_all(void)
@@ -295,8 +297,7 @@ uint64_t process_run_delay_ns(pid_t pid)
 
 	assert_non_null(tasks);
 	for (const struct dirent *entry; (entry = readdir(tasks));) {
-		char file[384];
-		uint64_t run_ns, delay_ns;
+		char file[384], text[128], *run_end, *delay_end;
 
 		if (entry->d_name[0] == '.')
 			continue;
@@ -304,8 +305,10 @@ uint64_t process_run_delay_ns(pid_t pid)
 		_cleanup_fclose_ FILE *stream = fopen(file, "re");
 
 		assert_non_null(stream);
-		assert_int_equal(fscanf(stream, "%" SCNu64 " %" SCNu64, &run_ns, &delay_ns), 2);
-		sum_ns += delay_ns;
+		assert_non_null(fgets(text, sizeof(text), stream));
+		(void)strtoull(text, &run_end, 10);
+		sum_ns += strtoull(run_end, &delay_end, 10);
+		assert_true(run_end != text && delay_end != run_end);
 	}
 	return sum_ns;
 }

@@ -266,7 +266,7 @@ static void assert_file_refused(const char *path, int result, const char *word)
 
 static void test_hostile_files(void **state)
 {
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	char *big = calloc(1, CONFIG_TEXT_MAX + 2);
 
 	(void)state;
@@ -289,7 +289,7 @@ static void test_hostile_files(void **state)
 
 static void test_file_is_read(void **state)
 {
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct app_config config;
 	char error[CONFIG_ERROR_LEN] = "";
 

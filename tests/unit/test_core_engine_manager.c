@@ -1,45 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The engine with its manager and with people; and when it wants to be called again. */
-#include "test_core_rig.h"
-
-static struct engine_config config;
-static struct rig *rig;
-
-static int set_up(void **state)
-{
-	(void)state;
-	config = rig_config();
-	rig = NULL;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	if (rig)
-		rig_free(rig);
-	return 0;
-}
-
-/* Started and warm; large unless hello is "small" or the like. NULL: no manager. */
-static void start(const char *hello)
-{
-	rig = rig_new(&config, SECONDS(5));
-	if (hello)
-		rig_hello(rig, hello);
-	rig_sample(rig);
-	rig_run(rig, SECONDS(15), NULL);
-}
-
-static uint32_t switches(uint32_t reason)
-{
-	return rig_count(rig, 0, DECISION_SWITCH, reason);
-}
-
-static uint32_t holds(uint32_t reason)
-{
-	return rig_count(rig, 0, DECISION_HOLD, reason);
-}
+#include "test_core_engine_fixture.h"
 
 /* ---- manager -----------------------------------------------------------------------------------
  */

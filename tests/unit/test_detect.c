@@ -87,7 +87,7 @@ static void fill_host(const struct file_tree *tree, const char *groups, const ch
 
 static void test_limits_of_v2_groups_count(void **state)
 {
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct hardware hardware = {0};
 
 	(void)state;
@@ -135,7 +135,7 @@ static void test_cpu_quota_of_v1_and_v2(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(EXAMPLES); i++) {
-		struct file_tree tree;
+		struct file_tree tree = {0};
 
 		file_tree_create(&tree);
 		fill_host(&tree, EXAMPLES[i].groups, EXAMPLES[i].mounts);
@@ -150,7 +150,7 @@ static void test_cpu_quota_of_v1_and_v2(void **state)
 
 static void test_memory_limit_is_the_tightest_of_all_levels(void **state)
 {
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct hardware hardware = {0};
 
 	(void)state;
@@ -174,7 +174,7 @@ static void test_memory_limit_is_the_tightest_of_all_levels(void **state)
 
 static void test_host_that_cannot_be_read(void **state)
 {
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct hardware hardware = {0};
 
 	(void)state;
@@ -196,7 +196,7 @@ static void test_written_configs_are_taken(void **state)
 	static const uint64_t MEMORY[] = {MIB,     64 * MIB, 512 * MIB,  900 * MIB,  GIB,
 					  7 * GIB, 24 * GIB, 1024 * GIB, 25276510208};
 	static const uint64_t VRAM[] = {0, 1, GIB, 6 * GIB, 80 * GIB};
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	char heading[CONFIG_ERROR_LEN];
 	char error[CONFIG_ERROR_LEN] = "";
 
@@ -256,7 +256,7 @@ static void test_preset_follows_the_class(void **state)
 static void test_file_is_replaced_only_by_force(void **state)
 {
 	struct hardware hardware = make_hardware(8 * GIB, 4000, 0);
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct app_config config;
 	char error[CONFIG_ERROR_LEN] = "";
 

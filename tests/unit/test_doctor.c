@@ -80,7 +80,7 @@ static void test_every_finding_says_something(void **state)
 
 static void test_kernel_without_btf(void **state)
 {
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct doctor_report report;
 
 	(void)state;
@@ -98,7 +98,7 @@ static void test_kernel_without_btf(void **state)
 
 static void test_fields_are_looked_up(void **state)
 {
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct doctor_report report;
 
 	(void)state;
@@ -136,7 +136,7 @@ static void test_capabilities(void **state)
 		{"Name:\tx\nCapEff:\tgarbage\n", DOCTOR_UNKNOWN, "self/status: "},
 		{"Name:\tx\n", DOCTOR_UNKNOWN, "self/status: "},
 	};
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct doctor_report report;
 
 	(void)state;
@@ -163,7 +163,7 @@ static void test_lockdown(void **state)
 		{"none [integrity] confidentiality\n", DOCTOR_OK},
 		{"none integrity [confidentiality]\n", DOCTOR_MISSING},
 	};
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct doctor_report report;
 
 	(void)state;
@@ -180,7 +180,7 @@ static void test_lockdown(void **state)
 
 static void test_host_without_anything(void **state)
 {
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct doctor_report report;
 
 	(void)state;
@@ -199,7 +199,7 @@ static void test_host_without_anything(void **state)
 
 static void test_run_directory(void **state)
 {
-	struct file_tree tree;
+	struct file_tree tree = {0};
 	struct doctor_report report;
 
 	(void)state;

@@ -122,7 +122,7 @@ static void test_help_and_version(void **state)
 
 static void test_run_dir_after_the_command(void **state)
 {
-	struct file_tree other;
+	struct file_tree other = {0};
 
 	(void)state;
 	file_tree_create(&other);
