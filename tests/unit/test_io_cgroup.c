@@ -189,7 +189,10 @@ static void test_v1_chain(void **state)
 		{"cgroup/a/memory.limit_in_bytes", "1000000\n"},
 		{"cgroup/a/memory.usage_in_bytes", "900000\n"},
 		{"cgroup/a/memory.stat", "active_file 1\ninactive_file 2\ntotal_active_file "
-					 "1000\ntotal_inactive_file 20000\n"},
+					 "1000\ntotal_inactive_file 20000\n"
+					 /* charged, but not all on the lists yet */
+					 "total_cache 60000\ntotal_shmem 5000\n"
+					 "total_unevictable 2000\n"},
 		{"cgroup/a/b/memory.limit_in_bytes", "500000\n"},
 		{"cgroup/a/b/memory.usage_in_bytes", "10\n"},
 		/* statistics run ahead of usage: clamped */
@@ -198,7 +201,7 @@ static void test_v1_chain(void **state)
 	static const struct {
 		uint64_t limit;
 		uint64_t used;
-	} LEVELS[] = {{500000, 0}, {1000000, 879000}, {9223372036854771712U, 1}};
+	} LEVELS[] = {{500000, 0}, {1000000, 847000}, {9223372036854771712U, 1}};
 	struct fixture *fixture = *state;
 	struct cgroup_chain chain;
 	char buffer[4096];
@@ -234,7 +237,8 @@ static void test_v2_chain(void **state)
 		{"cgroup/a/memory.max", "max\n"},
 		{"cgroup/a/memory.high", "700000\n"},
 		{"cgroup/a/memory.current", "600000\n"},
-		{"cgroup/a/memory.stat", "anon 5\nactive_file 100\ninactive_file 200\n"},
+		{"cgroup/a/memory.stat", "anon 5\nfile 350\nactive_file 100\n"
+					 "inactive_file 200\nshmem 10\nunevictable 60\n"},
 		{"cgroup/a/b/memory.max", "500000\n"},
 		{"cgroup/a/b/memory.high", "max\n"},
 		{"cgroup/a/b/memory.current", "400000\n"},

@@ -54,7 +54,8 @@ static bool on_source(struct engine *engine, const struct event *event, struct a
 	if (is_worse)
 		stabilizer_note_loss(&engine->stabilizer, LOSS_KIND_DECISIVE, engine->now_ns,
 				     engine->config.stabilization_ns);
-	engine_log_state(engine, out, DECISION_STATE, REASON_SOURCE_CHANGED);
+	if (engine->is_started)
+		engine_log_state(engine, out, DECISION_STATE, REASON_SOURCE_CHANGED);
 	return true;
 }
 

@@ -26,13 +26,16 @@ struct version_files {
 	const char *usage;
 	const char *active_file;
 	const char *inactive_file;
+	const char *cache; /* of files, with shmem */
+	const char *shmem;
+	const char *unevictable;
 };
 
 static const struct version_files FILES[] = {
 	[CGROUP_V1] = {"memory.limit_in_bytes", NULL, "memory.usage_in_bytes", "total_active_file",
-		       "total_inactive_file"},
+		       "total_inactive_file", "total_cache", "total_shmem", "total_unevictable"},
 	[CGROUP_V2] = {"memory.max", "memory.high", "memory.current", "active_file",
-		       "inactive_file"},
+		       "inactive_file", "file", "shmem", "unevictable"},
 };
 
 /* ---- the mount ------------------------------------------------------------------------------- */
@@ -371,13 +374,41 @@ int cgroup_read_limit(const struct cgroup_level *level, uint64_t *ret_limit_byte
 	return 0;
 }
 
+/* 0 for a line that this kernel does not have. */
+static uint64_t find_or_zero(const char *text, const char *key)
+{
+	uint64_t number;
+
+	return proc_find_number(text, key, &number) ? 0 : number;
+}
+
+/*
+ * Page cache of files: what is on the lists of pages, or what was counted as cache when it was
+ * charged, whichever is more. Pages come onto the lists in batches per CPU, and with large folios
+ * a batch may be tens of megabytes that are charged already (mm/swap.c, lru_add). The second way
+ * leaves out what cannot be reclaimed, locked anonymous memory included, so it may be too little.
+ */
+static int find_reclaimable_cache(const struct version_files *files, const char *text,
+				  uint64_t *ret_bytes)
+{
+	uint64_t active, inactive, charged;
+
+	if (proc_find_number(text, files->active_file, &active) ||
+	    proc_find_number(text, files->inactive_file, &inactive))
+		return -EBADMSG;
+	charged = units_minus(find_or_zero(text, files->cache),
+			      units_plus(find_or_zero(text, files->shmem),
+					 find_or_zero(text, files->unevictable)));
+	*ret_bytes = units_max(units_plus(active, inactive), charged);
+	return 0;
+}
+
 int cgroup_read_used(const struct cgroup_chain *chain, const struct cgroup_level *level,
 		     char *buffer, size_t size, uint64_t *ret_used_bytes)
 {
 	const struct version_files *files = &FILES[chain->version];
 	uint64_t usage;
-	uint64_t active;
-	uint64_t inactive;
+	uint64_t cache_bytes;
 	int err;
 
 	if (level->usage_fd < 0 || level->stat_fd < 0)
@@ -388,10 +419,10 @@ int cgroup_read_used(const struct cgroup_chain *chain, const struct cgroup_level
 	err = proc_read_fd(level->stat_fd, buffer, size);
 	if (err < 0)
 		return err;
-	if (proc_find_number(buffer, files->active_file, &active) ||
-	    proc_find_number(buffer, files->inactive_file, &inactive))
-		return -EBADMSG;
+	err = find_reclaimable_cache(files, buffer, &cache_bytes);
+	if (err)
+		return err;
 	/* usage is batched per CPU and may lag behind the statistics. */
-	*ret_used_bytes = units_minus(usage, units_plus(active, inactive));
+	*ret_used_bytes = units_minus(usage, cache_bytes);
 	return 0;
 }

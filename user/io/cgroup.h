@@ -86,7 +86,7 @@ bool cgroup_chain_has(const struct cgroup_chain *chain, uint64_t id);
  * CGROUP_UNLIMITED if there is none. -ENODEV: the group was removed. */
 int cgroup_read_limit(const struct cgroup_level *level, uint64_t *ret_limit_bytes);
 
-/* Usage without the page cache of files (active and inactive), with all groups below. buffer is
+/* Usage without the page cache of files that can be reclaimed, with all groups below. buffer is
  * room to read into. -ENODEV: the group was removed; -EBADMSG: garbled. */
 int cgroup_read_used(const struct cgroup_chain *chain, const struct cgroup_level *level,
 		     char *buffer, size_t size, uint64_t *ret_used_bytes);
