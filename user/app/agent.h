@@ -55,7 +55,10 @@ struct agent {
 	struct probes *probes;
 	uint64_t losses_seen[LOSS_CAUSE_COUNT];
 	uint64_t last_walk_ns;
-	int psi_fd; /* trigger on memory, -1 = none */
+	/* Use of each resource when it was last known who uses it. */
+	uint64_t walked_used_bytes[EVENT_RESOURCES_MAX];
+	uint64_t walked_used_ns; /* last_walk_ns then */
+	int psi_fd;              /* trigger on memory, -1 = none */
 	struct cgroup_hierarchy hierarchy;
 	struct group_depth depths;
 	struct model *model;
