@@ -23,10 +23,6 @@ enum {
 	PROGRAMS_TEXT_LEN = 256,
 };
 
-enum {
-	GROWTH_DIVISOR = 64, /* use that grew by this part of the capacity asks for a name */
-};
-
 /* ---- records ---- */
 
 static uint32_t process_party(struct agent *agent, const struct process_record *record)
@@ -312,62 +308,7 @@ static int source_open(struct agent *agent)
 	return 0;
 }
 
-/* ---- samples ---- */
-
-/*
- * What a sample shows should have a name: where use has grown since the last walk, one is made
- * before the sample is fed, so that the process that grew has a record by then.
- */
-static int growth_name(struct agent *agent, const struct event_sample *sample, uint64_t now_ns)
-{
-	bool has_grown = false;
-
-	for (uint32_t i = 0; i < sample->resource_count; i++) {
-		const struct event_resource *resource = &sample->resources[i];
-
-		has_grown = has_grown ||
-			    units_minus(resource->used_bytes, agent->walked_used_bytes[i]) >
-				    resource->capacity_bytes / GROWTH_DIVISOR;
-	}
-	if (has_grown && agent->probes) {
-		int result = agent_walk(agent, now_ns);
-
-		if (result < 0)
-			return result;
-	}
-	if (agent->last_walk_ns != agent->walked_used_ns) {
-		for (uint32_t i = 0; i < sample->resource_count; i++)
-			agent->walked_used_bytes[i] = sample->resources[i].used_bytes;
-		agent->walked_used_ns = agent->last_walk_ns;
-	}
-	return 0;
-}
-
-int agent_sample(void *context, uint64_t now_ns)
-{
-	struct agent *agent = context;
-	struct event event = {.kind = EVENT_SAMPLE};
-	int result;
-
-	agent->sample_timer.at_ns = LOOP_NEVER;
-	result = sampler_take(agent->sampler, now_ns, &event.sample);
-	if (result >= 0) {
-		if (agent->is_sample_failing)
-			log_write(&agent->log, LOG_NORMAL, "samples can be taken again");
-		agent->is_sample_failing = false;
-		result = growth_name(agent, &event.sample, now_ns);
-		return result < 0 ? result : agent_feed(agent, &event);
-	}
-	if (!agent->is_sample_failing)
-		log_write(&agent->log, LOG_QUIET, "cannot take a sample: %s", strerror(-result));
-	agent->is_sample_failing = true;
-	event = (struct event){.kind = EVENT_LOSS, .loss.count[LOSS_SAMPLE] = 1};
-	result = agent_feed(agent, &event);
-	if (result < 0)
-		return result;
-	return agent_timer_set(&agent->sample_timer,
-			       now_ns + agent->config.engine.sample_period_ns);
-}
+/* ---- all ---- */
 
 static int model_open(struct agent *agent)
 {
