@@ -93,7 +93,8 @@ int agent_feed(struct agent *agent, struct event *event);
 
 int agent_timer_set(struct agent_timer *timer, uint64_t at_ns);
 
-/* agent_sources.c, agent_sample.c: where events come from. Callbacks of the loop return 0 or negative errno. */
+/* agent_sources.c, agent_sample.c: where events come from. Callbacks of the loop return 0 or
+ * negative errno. */
 int agent_sources_open(struct agent *agent);
 void agent_sources_close(struct agent *agent);
 int agent_sources_apply_config(struct agent *agent);
