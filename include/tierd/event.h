@@ -108,6 +108,8 @@ struct event_sample {
 	uint64_t psi_mem_full_ns;
 	uint64_t psi_io_some_ns;
 	uint64_t psi_io_full_ns;
+	/* Pages scanned by reclaim because the host was short, not a group: cumulative. */
+	uint64_t host_scan_pages;
 	uint64_t own_cpu_ns; /* what the agent itself costs */
 	uint64_t own_rss_bytes;
 };

@@ -124,6 +124,7 @@ enum loss_cause {
 	LOSS_PROGRAM_MISSED, /* the kernel skipped a program (recursion), from bpf_prog_info */
 	LOSS_SAMPLE,         /* a system sample could not be read */
 	LOSS_SLOT,           /* the agent's process table was full */
+	LOSS_WALK,           /* a walk over the threads failed */
 	LOSS_CAUSE_COUNT,
 };
 

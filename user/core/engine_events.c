@@ -24,9 +24,10 @@ static bool on_config(struct engine *engine, const struct event *event, struct a
 
 static void note_loss(struct engine *engine, enum loss_cause cause, uint64_t count)
 {
-	enum loss_kind kind = cause == LOSS_SAMPLE || cause == LOSS_URGENT_RING
-				      ? LOSS_KIND_DECISIVE
-				      : LOSS_KIND_ATTRIBUTION;
+	enum loss_kind kind =
+		cause == LOSS_SAMPLE || cause == LOSS_URGENT_RING || cause == LOSS_WALK
+			? LOSS_KIND_DECISIVE
+			: LOSS_KIND_ATTRIBUTION;
 
 	if (count == 0)
 		return;

@@ -92,10 +92,15 @@ static const char *const policy_names[] = {
 _Static_assert(ARRAY_SIZE(policy_names) == POLICY_THRESHOLD + 1, "a policy has no name");
 
 static const char *const loss_names[] = {
-	[LOSS_BULK_RING] = "bulk-ring",   [LOSS_URGENT_RING] = "urgent-ring",
-	[LOSS_UNTRACKED] = "untracked",   [LOSS_NO_MEMORY] = "no-memory",
-	[LOSS_CONTENTION] = "contention", [LOSS_PROGRAM_MISSED] = "program-missed",
-	[LOSS_SAMPLE] = "sample",         [LOSS_SLOT] = "slot",
+	[LOSS_BULK_RING] = "bulk-ring",
+	[LOSS_URGENT_RING] = "urgent-ring",
+	[LOSS_UNTRACKED] = "untracked",
+	[LOSS_NO_MEMORY] = "no-memory",
+	[LOSS_CONTENTION] = "contention",
+	[LOSS_PROGRAM_MISSED] = "program-missed",
+	[LOSS_SAMPLE] = "sample",
+	[LOSS_SLOT] = "slot",
+	[LOSS_WALK] = "walk",
 };
 _Static_assert(ARRAY_SIZE(loss_names) == LOSS_CAUSE_COUNT, "a loss has no name");
 
