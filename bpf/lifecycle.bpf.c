@@ -77,6 +77,28 @@ static __always_inline struct oom_record *oom_reserve(void)
 	return record;
 }
 
+/*
+ * Whose limit made the kernel kill: 0 is the host's. The killer runs in the task that could not
+ * allocate, right after it had reclaimed in vain: for a group (mm/memcontrol.c, try_charge_memcg)
+ * or for the host (mm/page_alloc.c, __alloc_pages_slowpath). The victim's own group may be at its
+ * limit in both cases, so it is asked only where the allocating task is not known.
+ */
+static __always_inline __u64 oom_limit_cgroup_id(struct task_struct *victim)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_state *thread = bpf_task_storage_get(&thread_states, task, 0, 0);
+	struct process_state *process;
+
+	if (!thread || !thread->last_section)
+		return task_limit_cgroup_id(victim);
+	if (thread->last_section != SECTION_MEMCG)
+		return 0;
+	process = bpf_task_storage_get(&process_states, task->group_leader, 0, 0);
+	if (process && process->limit_cgroup_id)
+		return process->limit_cgroup_id;
+	return task_limit_cgroup_id(victim);
+}
+
 /* mark_victim passes the task since 6.8 (72ba14deb40a). A victim is marked once per thread. */
 SEC("tp_btf/mark_victim")
 int BPF_PROG(oom_mark_victim_task, struct task_struct *task)
@@ -93,7 +115,7 @@ int BPF_PROG(oom_mark_victim_task, struct task_struct *task)
 	record->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
 	record->start_ns = BPF_CORE_READ(task, group_leader, start_time);
 	record->cgroup_id = task_cgroup_id(task);
-	record->limit_cgroup_id = task_limit_cgroup_id(task);
+	record->limit_cgroup_id = oom_limit_cgroup_id(task);
 	if (record->limit_cgroup_id)
 		record->header.flags |= OOM_GROUP_LIMIT;
 	record->anon_bytes = task_anon_bytes(task);

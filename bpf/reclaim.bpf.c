@@ -48,6 +48,8 @@ static __always_inline void section_end(__u32 section, __u64 pages)
 	now_ns = bpf_ktime_get_ns();
 	episode_ns = now_ns > thread->section_begin_ns ? now_ns - thread->section_begin_ns : 0;
 	thread->sections &= ~section;
+	if (section != SECTION_COMPACTION)
+		thread->last_section = section;
 	if (section == SECTION_COMPACTION) {
 		__sync_fetch_and_add(&process->compaction_count, 1);
 		__sync_fetch_and_add(&process->compaction_ns, episode_ns);

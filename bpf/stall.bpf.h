@@ -10,47 +10,63 @@
 #include "state.bpf.h"
 #include "union.bpf.h"
 
+/*
+ * The thread's own CPU and the walk may both see that a stall has ended: whoever swaps the flag
+ * counts. The flag comes back if the count could not be changed, so that the next switch or walk
+ * tries again: a stall that nobody ends would count for ever.
+ */
+static __always_inline bool stall_claim(__u32 *flag, __u32 value)
+{
+	return __sync_lock_test_and_set(flag, value) != value;
+}
+
+static __always_inline void stall_begin(struct thread_state *thread, __u32 *flag,
+					struct stall_union *stall, __u64 now_ns)
+{
+	if (thread->has_exited || *flag || !stall_claim(flag, 1))
+		return;
+	if (!union_enter(stall, now_ns)) {
+		__sync_lock_test_and_set(flag, 0);
+		loss_count(LOSS_CONTENTION);
+	}
+}
+
+/* True if the thread was stalled until now. */
+static __always_inline bool stall_end(__u32 *flag, struct stall_union *stall, __u64 now_ns)
+{
+	if (!*flag || !stall_claim(flag, 0))
+		return false;
+	if (!union_leave(stall, now_ns)) {
+		__sync_lock_test_and_set(flag, 1);
+		loss_count(LOSS_CONTENTION);
+		return false;
+	}
+	return true;
+}
+
 static __always_inline void mem_stall_begin(struct thread_state *thread,
 					    struct process_state *process, __u64 now_ns)
 {
-	if (thread->is_mem_stalled || thread->has_exited)
-		return;
-	if (union_enter(&process->mem_stall, now_ns))
-		thread->is_mem_stalled = 1;
-	else
-		loss_count(LOSS_CONTENTION);
+	stall_begin(thread, &thread->is_mem_stalled, &process->mem_stall, now_ns);
 }
 
 static __always_inline void mem_stall_end(struct task_struct *task, struct thread_state *thread,
 					  struct process_state *process, __u64 now_ns)
 {
-	if (!thread->is_mem_stalled)
-		return;
-	thread->is_mem_stalled = 0;
-	if (!union_leave(&process->mem_stall, now_ns))
-		loss_count(LOSS_CONTENTION);
-	process_emit_if_urgent(task, process, now_ns);
+	if (stall_end(&thread->is_mem_stalled, &process->mem_stall, now_ns))
+		process_emit_if_urgent(task, process, now_ns);
 }
 
 static __always_inline void io_stall_begin(struct thread_state *thread,
 					   struct process_state *process, __u64 now_ns)
 {
-	if (thread->is_io_stalled || thread->has_exited)
-		return;
-	if (union_enter(&process->io_stall, now_ns))
-		thread->is_io_stalled = 1;
-	else
-		loss_count(LOSS_CONTENTION);
+	stall_begin(thread, &thread->is_io_stalled, &process->io_stall, now_ns);
 }
 
 static __always_inline void io_stall_end(struct thread_state *thread, struct process_state *process,
 					 __u64 now_ns)
 {
-	if (!thread->is_io_stalled)
-		return;
-	thread->is_io_stalled = 0;
-	if (!union_leave(&process->io_stall, now_ns))
-		loss_count(LOSS_CONTENTION);
+	stall_end(&thread->is_io_stalled, &process->io_stall, now_ns);
 }
 
 #endif

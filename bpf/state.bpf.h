@@ -37,8 +37,9 @@ struct thread_state {
 	__u64 cpu_wait_seen_ns;
 	__u64 section_begin_ns; /* of the outermost section */
 	__u32 sections;         /* enum stall_section */
-	__u8 is_mem_stalled;    /* counted in process_state.mem_stall */
-	__u8 is_io_stalled;     /* counted in process_state.io_stall */
+	__u32 last_section;     /* the reclaim that ended last: why an OOM kill follows */
+	__u32 is_mem_stalled;   /* counted in process_state.mem_stall; see stall_claim() */
+	__u32 is_io_stalled;    /* counted in process_state.io_stall */
 	__u8 is_based;          /* the seen values have a base */
 	__u8 has_exited;
 };

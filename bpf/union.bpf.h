@@ -53,7 +53,7 @@ static __always_inline bool union_enter(struct stall_union *stall, __u64 now_ns)
 	return false;
 }
 
-/* One thread less stalls. False if given up, or if none did. */
+/* One thread less stalls. False if given up; true if none did, as there is nothing to retry. */
 static __always_inline bool union_leave(struct stall_union *stall, __u64 now_ns)
 {
 	for (int try = 0; try < UNION_TRIES; try++) {
@@ -61,7 +61,7 @@ static __always_inline bool union_leave(struct stall_union *stall, __u64 now_ns)
 		__u64 count = old & UNION_COUNT_MASK;
 
 		if (!count)
-			return false;
+			return true;
 		if (__sync_val_compare_and_swap(&stall->word, old, count == 1 ? 0 : old - 1) != old)
 			continue;
 		if (count == 1)
