@@ -155,7 +155,7 @@ static void test_driver_that_fails(void **state)
 	}
 }
 
-static void test_device_that_fails_is_left_out(void **state)
+static void test_device_that_never_could_be_read_is_left_out(void **state)
 {
 	static const struct {
 		const char *mode;
@@ -174,11 +174,43 @@ static void test_device_that_fails_is_left_out(void **state)
 		assert_int_equal(nvml_create(&fixture->nvml), 0);
 		assert_int_equal(read_all(fixture), CASES[i].count);
 		assert_int_equal(nvml_get_failures(fixture->nvml), 3 - CASES[i].count);
+		assert_int_equal(read_all(fixture), CASES[i].count);
+		assert_int_equal(nvml_get_failures(fixture->nvml), 3 - CASES[i].count); /* once */
 		if (CASES[i].count > 1)
 			assert_int_equal(fixture->resources[1].index, CASES[i].second_index);
 		nvml_destroy(fixture->nvml);
 		fixture->nvml = NULL;
 	}
+}
+
+/* Without it, its memory would look like no constraint. */
+static void test_device_that_fails_later_keeps_its_values(void **state)
+{
+	static const struct {
+		const char *mode;
+		unsigned int failures;
+	} CASES[] = {{"memory1", 1}, {"processes", 3}, {"lies", 3}};
+	struct fixture *fixture = *state;
+	uint64_t failures = 0;
+
+	assert_int_equal(nvml_create(&fixture->nvml), 0);
+	assert_int_equal(read_all(fixture), 3);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(CASES); i++) {
+		assert_int_equal(setenv("STAND_IN", CASES[i / 2].mode, 1), 0);
+		memset(fixture->resources, 0, sizeof(fixture->resources));
+		assert_int_equal(read_all(fixture), 3);
+		assert_int_equal(fixture->resources[1].kind, RESOURCE_VRAM);
+		assert_int_equal(fixture->resources[1].index, 1);
+		assert_int_equal(fixture->resources[1].capacity_bytes, 2000);
+		assert_int_equal(fixture->resources[1].used_bytes, 500);
+		assert_int_equal(fixture->resources[1].model_bytes, 107);
+		failures += CASES[i / 2].failures;
+		assert_int_equal(nvml_get_failures(fixture->nvml), failures);
+	}
+	assert_int_equal(setenv("STAND_IN", "unknown", 1), 0);
+	assert_int_equal(read_all(fixture), 3);
+	assert_int_equal(fixture->resources[1].model_bytes, 100);
+	assert_int_equal(nvml_get_failures(fixture->nvml), failures);
 }
 
 static void test_odd_answers(void **state)
@@ -208,7 +240,8 @@ int main(void)
 		NVML_TEST(test_older_library),
 		NVML_TEST(test_no_library),
 		NVML_TEST(test_driver_that_fails),
-		NVML_TEST(test_device_that_fails_is_left_out),
+		NVML_TEST(test_device_that_never_could_be_read_is_left_out),
+		NVML_TEST(test_device_that_fails_later_keeps_its_values),
 		NVML_TEST(test_odd_answers),
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Samples from an invented /proc and cgroup mount, with hostile contents, and from this host. */
-#include "file_tree.h"
+#include "sampler_files.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,56 +10,6 @@
 #include "base/units.h"
 #include "io/loop.h"
 #include "io/sampler.h"
-
-#define MEMINFO                                                                            \
-	"MemTotal:       1000000 kB\nMemFree:        100 kB\nMemAvailable:    400000 kB\n" \
-	"SwapCached:      0 kB\nSwapTotal:      2000 kB\nSwapFree:       500 kB\n"
-#define STAT                                                                       \
-	"cpu  100 20 30 4000 500 6 7 8 90 10\ncpu0 50 10 15 2000 250 3 3 4 45 5\n" \
-	"cpu1 50 10 15 2000 250 3 4 4 45 5\nintr 1 2 3\nctxt 5\n"
-#define PSI(some, full)                                      \
-	"some avg10=0.19 avg60=0.49 avg300=0.15 total=" some \
-	"\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=" full "\n"
-#define STATUS(anon, shmem, file, locked)                                   \
-	"Name:\tx\nState:\tS (sleeping)\nVmLck:\t  " locked                 \
-	" kB\nVmRSS:\t    9 kB\nRssAnon:\t  " anon " kB\nRssFile:\t  " file \
-	" kB\nRssShmem:\t  " shmem " kB\nThreads:\t1\n"
-#define ROLLUP(anon, shmem, file, locked)                                                      \
-	"55d-7ff ---p 00000000 00:00 0    [rollup]\nRss:  9 kB\nPss:  9 kB\nPss_Dirty: 1 kB\n" \
-	"Pss_Anon:  " anon " kB\nPss_File:  " file " kB\nPss_Shmem:  " shmem                   \
-	" kB\nLocked:  " locked " kB\n"
-#define PROC_STAT(pid) pid " (x) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 500 1000 10\n"
-
-static const struct file_tree_entry HOST[] = {
-	{"proc/meminfo", MEMINFO},
-	{"proc/stat", STAT},
-	{"proc/pressure/cpu", PSI("11", "0")},
-	{"proc/pressure/memory", PSI("22", "33")},
-	{"proc/pressure/io", PSI("44", "55")},
-	{"proc/self/statm", "1000 50 20 1 0 30 0\n"},
-};
-
-/* Two processes of the group /a/b, one of them moved up to /a. */
-static const struct file_tree_entry MODEL[] = {
-	{"cgroup/memory.limit_in_bytes", "9223372036854771712\n"},
-	{"cgroup/a/memory.limit_in_bytes", "512000000\n"},
-	{"cgroup/a/memory.usage_in_bytes", "300000000\n"},
-	{"cgroup/a/memory.stat", "total_active_file 1000\ntotal_inactive_file 2000\n"},
-	{"cgroup/a/b/memory.limit_in_bytes", "256000000\n"},
-	{"cgroup/a/b/memory.usage_in_bytes", "100000000\n"},
-	{"cgroup/a/b/memory.stat", "total_active_file 0\ntotal_inactive_file 0\n"},
-	{"cgroup/a/b/cgroup.procs", "10\n11\n"},
-	{"proc/10/stat", PROC_STAT("10")},
-	{"proc/10/status", STATUS("1000", "100", "5000", "10")},
-	{"proc/10/smaps_rollup", ROLLUP("800", "50", "3000", "5")},
-	{"proc/10/cgroup", "4:memory:/a/b\n"},
-	{"proc/10/task/10/children", ""},
-	{"proc/11/stat", PROC_STAT("11")},
-	{"proc/11/status", STATUS("2000", "100", "5", "6000")},
-	{"proc/11/smaps_rollup", ROLLUP("1700", "50", "4", "9000")},
-	{"proc/11/cgroup", "4:memory:/a\n"},
-	{"proc/11/task/11/children", ""},
-};
 
 struct fixture {
 	struct file_tree tree;
@@ -162,6 +112,7 @@ static void test_host(void **state)
 	assert_int_equal(sample->psi_io_full_ns, 55000);
 	assert_int_equal(sample->own_rss_bytes, 50 * sysconf(_SC_PAGESIZE));
 	assert_true(sample->own_cpu_ns > 0);
+	assert_int_equal(sample->host_scan_pages, 700 + 30);
 	/* The open files are read again, not remembered. */
 	file_tree_write(
 		&fixture->tree, "proc/meminfo",
@@ -178,6 +129,21 @@ static void test_no_psi(void **state)
 	make_sampler(fixture, NULL);
 	assert_int_equal(take(fixture), 0);
 	assert_int_equal(fixture->sample.psi_mem_some_ns, 0);
+}
+
+static void test_no_vmstat(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_sampler(fixture, NULL);
+	file_tree_write(&fixture->tree, "proc/vmstat", "pgscan_direct_throttle 9\n");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.host_scan_pages, 0);
+	sampler_destroy(fixture->sampler);
+	file_tree_unlink(&fixture->tree, "proc/vmstat");
+	make_only_sampler(fixture);
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.host_scan_pages, 0);
 }
 
 static void test_missing_files_are_errors(void **state)
@@ -337,11 +303,35 @@ static void test_processes_that_end_or_lie(void **state)
 	file_tree_unlink(&fixture->tree, "proc/11/status");
 	assert_int_equal(take(fixture), 0);
 	assert_int_equal(fixture->sample.model_processes, 1);
-	file_tree_write(&fixture->tree, "proc/11/status", "garbage");
-	assert_int_equal(take(fixture), -EBADMSG);
-	file_tree_write(&fixture->tree, "proc/11/status", "Name:\tx\nRssAnon:\t1 kB\n");
-	assert_int_equal(take(fixture), -EBADMSG);
-	file_tree_write(&fixture->tree, "proc/11/status", STATUS("1e9", "0", "0", "0"));
+}
+
+static const struct file_tree_entry BAD_MODELS[] = {
+	{"proc/11/status", "garbage"},
+	{"proc/11/status", "Name:\tx\nRssAnon:\t1 kB\n"},
+	{"proc/11/status", STATUS("1e9", "0", "0", "0")},
+	{"cgroup/a/memory.usage_in_bytes", "lots\n"},
+	{"cgroup/a/b/cgroup.procs", "10\nx\n"},
+};
+
+/* The agent must not go blind for the host because of one bad file of the model. */
+static void test_model_that_cannot_be_read_is_counted(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_sampler(fixture, "a/b");
+	assert_int_equal(take(fixture), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(BAD_MODELS); i++) {
+		file_tree_fill(&fixture->tree, MODEL, ARRAY_SIZE(MODEL));
+		file_tree_write(&fixture->tree, BAD_MODELS[i].path, BAD_MODELS[i].text);
+		assert_int_equal(sampler_get_model_failures(fixture->sampler), i);
+		assert_int_equal(take(fixture), 0);
+		assert_int_equal(sampler_get_model_failures(fixture->sampler), i + 1);
+		assert_int_equal(fixture->sample.model_processes, 0);
+		assert_int_equal(fixture->sample.resource_count, 1);
+		assert_int_equal(fixture->sample.resources[0].used_bytes, 600000 * KIB);
+		assert_int_equal(fixture->sample.resources[0].model_bytes, 0);
+	}
+	file_tree_write(&fixture->tree, "proc/meminfo", "");
 	assert_int_equal(take(fixture), -EBADMSG);
 }
 
@@ -358,8 +348,6 @@ static void test_group_that_comes_and_goes(void **state)
 	file_tree_fill(&fixture->tree, MODEL, ARRAY_SIZE(MODEL));
 	assert_int_equal(take(fixture), 0);
 	assert_int_equal(fixture->sample.resource_count, 3);
-	file_tree_write(&fixture->tree, "cgroup/a/memory.usage_in_bytes", "lots\n");
-	assert_int_equal(take(fixture), -EBADMSG);
 }
 
 /* ---- this host ------------------------------------------------------------------------------- */
@@ -425,6 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SAMPLER_TEST(test_host),
 		SAMPLER_TEST(test_no_psi),
+		SAMPLER_TEST(test_no_vmstat),
 		SAMPLER_TEST(test_missing_files_are_errors),
 		SAMPLER_TEST(test_garbled_host_files_are_errors),
 		SAMPLER_TEST(test_groups_and_shared_pages),
@@ -432,6 +421,7 @@ int main(void)
 		SAMPLER_TEST(test_shares_are_read_again_when_it_pays),
 		SAMPLER_TEST(test_shares_that_cannot_be_read),
 		SAMPLER_TEST(test_processes_that_end_or_lie),
+		SAMPLER_TEST(test_model_that_cannot_be_read_is_counted),
 		SAMPLER_TEST(test_group_that_comes_and_goes),
 		SAMPLER_TEST(test_this_host),
 	};

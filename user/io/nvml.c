@@ -70,6 +70,8 @@ struct device {
 	nvml_device handle; /* NULL: it could not be had */
 	uint64_t total_bytes;
 	char name[NVML_NAME_LEN];
+	bool has_failed;            /* at the last reading */
+	struct event_resource last; /* as it was last read; capacity_bytes 0: never */
 };
 
 struct nvml {
@@ -215,10 +217,15 @@ unsigned int nvml_read(struct nvml *nvml, nvml_is_model is_model, void *context,
 	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < nvml->device_count && count < max; i++) {
-		if (read_device(nvml, i, is_model, context, &ret_resources[count]))
-			count++;
-		else
+		struct device *device = &nvml->devices[i];
+		bool is_read = read_device(nvml, i, is_model, context, &device->last);
+
+		/* One that never could be read is no news after the first time. */
+		if (!is_read && (device->last.capacity_bytes > 0 || !device->has_failed))
 			nvml->failures++;
+		device->has_failed = !is_read;
+		if (device->last.capacity_bytes > 0)
+			ret_resources[count++] = device->last;
 	}
 	return count;
 }

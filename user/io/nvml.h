@@ -40,12 +40,14 @@ uint64_t nvml_get_total_bytes(const struct nvml *nvml, unsigned int index);
 
 /*
  * Fills one resource per device (kind, index = the device's number, capacity, used, model), max at
- * most. Returns how many; a device that fails is left out and counted.
+ * most. Returns how many. A device that fails is counted and keeps its last good values: were it
+ * left out, its memory would look like no constraint. One that never could be read is left out, and
+ * counted once.
  */
 unsigned int nvml_read(struct nvml *nvml, nvml_is_model is_model, void *context,
 		       struct event_resource *ret_resources, unsigned int max);
 
-/* Devices left out of samples, since the start. */
+/* Readings of devices that failed, since the start. */
 uint64_t nvml_get_failures(const struct nvml *nvml);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System samples. Files that stay (meminfo, stat, pressure, statm) are opened once and read with
- * pread(); the model's are opened each time, because a process or a group may be another one by
- * then.
+ * System samples. Files that stay (meminfo, stat, pressure, vmstat, statm) are opened once and read
+ * with pread(); the model's are opened each time, because a process or a group may be another one
+ * by then.
  */
 #include "io/sampler.h"
 
@@ -46,6 +46,8 @@ struct sampler {
 	int stat_fd;
 	int statm_fd;
 	int psi_fds[PSI_FILES]; /* -1: no PSI */
+	int vmstat_fd;          /* -1: there is none */
+	uint64_t model_failures;
 	struct sampler_model model_state;
 	char buffer[BUFFER_SIZE];
 };
@@ -60,6 +62,7 @@ void sampler_destroy(struct sampler *sampler)
 	cleanup_close(&sampler->meminfo_fd);
 	cleanup_close(&sampler->stat_fd);
 	cleanup_close(&sampler->statm_fd);
+	cleanup_close(&sampler->vmstat_fd);
 	for (int i = 0; i < PSI_FILES; i++)
 		cleanup_close(&sampler->psi_fds[i]);
 	free(sampler);
@@ -93,6 +96,7 @@ static int open_files(struct sampler *sampler, const char *proc_root)
 		return -errno;
 	for (int i = 0; i < PSI_FILES; i++)
 		sampler->psi_fds[i] = openat(proc_fd, PSI_NAMES[i], O_RDONLY | O_CLOEXEC);
+	sampler->vmstat_fd = openat(proc_fd, "vmstat", O_RDONLY | O_CLOEXEC);
 	return 0;
 }
 
@@ -107,7 +111,7 @@ int sampler_create(const struct sampler_config *config, struct sampler **ret_sam
 	sampler->nvml = config->nvml;
 	sampler->tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
 	sampler->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-	sampler->meminfo_fd = sampler->stat_fd = sampler->statm_fd = -1;
+	sampler->meminfo_fd = sampler->stat_fd = sampler->statm_fd = sampler->vmstat_fd = -1;
 	for (int i = 0; i < PSI_FILES; i++)
 		sampler->psi_fds[i] = -1;
 	err = open_files(sampler, config->proc_root ? config->proc_root : "/proc");
@@ -230,6 +234,28 @@ static int read_psi(struct sampler *sampler, struct event_sample *sample)
 	return 0;
 }
 
+/* The kernel counts there what is scanned for the host, not for the limit of a memory cgroup. */
+static int read_host_scans(struct sampler *sampler, struct event_sample *sample)
+{
+	static const char *const KEYS[] = {"pgscan_kswapd", "pgscan_direct"};
+	int err;
+
+	if (sampler->vmstat_fd < 0)
+		return 0;
+	err = proc_read_fd(sampler->vmstat_fd, sampler->buffer, sizeof(sampler->buffer));
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < ARRAY_SIZE(KEYS); i++) {
+		uint64_t pages = 0;
+
+		err = proc_find_number(sampler->buffer, KEYS[i], &pages);
+		if (err && err != -ENOENT)
+			return err;
+		sample->host_scan_pages = units_plus(sample->host_scan_pages, pages);
+	}
+	return 0;
+}
+
 static int read_own_cost(struct sampler *sampler, struct event_sample *sample)
 {
 	struct rusage usage;
@@ -282,7 +308,7 @@ static int read_groups(struct sampler *sampler, const struct model_usage *usage,
 	return 0;
 }
 
-static int read_model(struct sampler *sampler, uint64_t now_ns, struct event_sample *sample)
+static int read_usage(struct sampler *sampler, uint64_t now_ns, struct event_sample *sample)
 {
 	struct model_usage usage;
 	int err = model_refresh(sampler->model, now_ns);
@@ -296,6 +322,23 @@ static int read_model(struct sampler *sampler, uint64_t now_ns, struct event_sam
 	sample->resources[0].model_bytes =
 		units_min(usage.total_bytes, sample->resources[0].used_bytes);
 	return read_groups(sampler, &usage, sample);
+}
+
+/* Whatever is wrong with the model, the host's part of the sample stands. */
+static void read_model(struct sampler *sampler, uint64_t now_ns, struct event_sample *sample)
+{
+	struct event_sample host = *sample;
+	int err = read_usage(sampler, now_ns, sample);
+
+	/* A group was removed between finding and reading it. */
+	if (err == -ENODEV) {
+		*sample = host;
+		err = read_usage(sampler, now_ns, sample);
+	}
+	if (err) {
+		*sample = host;
+		sampler->model_failures++;
+	}
 }
 
 static bool is_model(void *context, uint32_t pid)
@@ -321,18 +364,12 @@ int sampler_take(struct sampler *sampler, uint64_t now_ns, struct event_sample *
 		err = read_psi(sampler, &sample);
 	if (!err)
 		err = read_own_cost(sampler, &sample);
-	if (!err && sampler->model) {
-		struct event_sample host = sample;
-
-		err = read_model(sampler, now_ns, &sample);
-		/* A group was removed between finding and reading it. */
-		if (err == -ENODEV) {
-			sample = host;
-			err = read_model(sampler, now_ns, &sample);
-		}
-	}
+	if (!err)
+		err = read_host_scans(sampler, &sample);
 	if (err)
 		return err;
+	if (sampler->model)
+		read_model(sampler, now_ns, &sample);
 	if (sampler->nvml)
 		sample.resource_count +=
 			nvml_read(sampler->nvml, sampler->model ? is_model : is_nobody,
@@ -340,4 +377,9 @@ int sampler_take(struct sampler *sampler, uint64_t now_ns, struct event_sample *
 				  EVENT_RESOURCES_MAX - sample.resource_count);
 	*ret_sample = sample;
 	return 0;
+}
+
+uint64_t sampler_get_model_failures(const struct sampler *sampler)
+{
+	return sampler->model_failures;
 }

@@ -35,12 +35,17 @@ void sampler_destroy(struct sampler *sampler);
 /*
  * Refreshes the model's processes and reads everything; now_ns is CLOCK_MONOTONIC. Allocates
  * nothing. Returns 0, or a negative errno with *ret_sample untouched, if anything is missing that
- * was there or must be there (-EBADMSG: garbled): a sample is whole or it is none. Only GPUs
- * that fail are left out. Without PSI its totals are 0.
+ * was there or must be there (-EBADMSG: garbled): a sample is whole or it is none, but for two
+ * parts that must not hide the host. A GPU that fails keeps its last values (nvml_read()). A model
+ * that cannot be read is counted, and the sample is as without a model: no model_processes, no
+ * groups. Without PSI its totals are 0, without /proc/vmstat host_scan_pages is.
  *
  * Resources: the host; each level of the model's group, nearest first (index = how far up), that
  * has a limit below the host's memory; each GPU.
  */
 int sampler_take(struct sampler *sampler, uint64_t now_ns, struct event_sample *ret_sample);
+
+/* Samples without the model because it could not be read, since the start. */
+uint64_t sampler_get_model_failures(const struct sampler *sampler);
 
 #endif
