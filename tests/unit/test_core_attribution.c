@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The process table: differences, slots, and how stalls of a window combine. */
+/* The process table: differences, and how stalls of a window combine. */
 #include "test_core_table.h"
 
 static void test_first_record_counts_from_zero(void **state)
@@ -106,32 +106,6 @@ static void test_short_lived_processes_leak_no_slot(void **state)
 	assert_int_equal(table->used, 0);
 }
 
-static void test_full_table_evicts_the_longest_silent(void **state)
-{
-	(void)state;
-	for (uint32_t pid = 1; pid <= ATTRIBUTION_SLOTS; pid++) {
-		struct event_process event = process(pid, PROCESS_FIRST);
-
-		record(0, &event);
-		assert_false(delta.is_slot_lost);
-	}
-	struct event_process first = process(1, 0);
-	struct event_process second = process(2, 0);
-	struct event_process another = process(9999, PROCESS_FIRST);
-
-	record(1, &first); /* so that 2 is silent for longest */
-	record(2, &another);
-	assert_true(delta.is_slot_lost);
-	assert_int_equal(table->used, ATTRIBUTION_SLOTS);
-	first.record.mem_stall_ns = 5;
-	record(3, &first);
-	assert_int_equal(delta.stall_ns, 5);
-	second.record.mem_stall_ns = 5;
-	record(3, &second);
-	assert_int_equal(delta.stall_ns, 0);
-	assert_true(delta.is_slot_lost);
-}
-
 static void stall(uint32_t pid, uint32_t party, uint64_t stall_ns, uint64_t limit, bool is_ours)
 {
 	struct event_process event = process(pid, PROCESS_FIRST);
@@ -222,9 +196,6 @@ static void test_between_limits_a_thrash_stays_with_its_limit(void **state)
 	assert_int_equal(delta.stall_class, STALL_HOST);
 }
 
-/* ---- victims and culprits ----------------------------------------------------------------------
- */
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -236,7 +207,6 @@ int main(void)
 		TEST(test_record_after_exit_opens_no_slot),
 		TEST(test_reused_pid_is_another_process),
 		TEST(test_short_lived_processes_leak_no_slot),
-		TEST(test_full_table_evicts_the_longest_silent),
 		TEST(test_stalls_combine_as_independent),
 		TEST(test_stall_of_ended_processes_counts_one_after_the_other),
 		TEST(test_longer_stall_than_the_window_stretches_it),

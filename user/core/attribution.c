@@ -3,148 +3,13 @@
 
 #include <string.h>
 
+#include "attribution_table.h"
 #include "base/units.h"
 #include "window.h"
 
 #define BUCKET_NS (5 * NS_PER_S)
 /* A process younger than this at its first record gained all of its memory just now. */
 #define YOUNG_NS (10 * NS_PER_S)
-
-#define NONE UINT16_MAX
-
-_Static_assert(ATTRIBUTION_SLOTS < NONE, "slot numbers must fit beside NONE");
-
-void attribution_init(struct attribution *attribution)
-{
-	memset(attribution, 0, sizeof(*attribution));
-	attribution->silent_first = NONE;
-	attribution->silent_last = NONE;
-	for (uint32_t i = 0; i < ATTRIBUTION_SLOTS; i++) {
-		attribution->hash_first[i] = NONE;
-		attribution->slots[i].hash_next = (uint16_t)(i + 1);
-	}
-	attribution->slots[ATTRIBUTION_SLOTS - 1].hash_next = NONE;
-}
-
-static bool is_kernel_thread(const struct attribution_slot *slot)
-{
-	return slot->last.header.flags & PROCESS_KERNEL_THREAD;
-}
-
-/* ---- the table ---------------------------------------------------------------------------------
- */
-
-static uint16_t *hash_chain(struct attribution *attribution, uint32_t pid)
-{
-	return &attribution->hash_first[(pid * UINT32_C(2654435761) >> 16) % ATTRIBUTION_SLOTS];
-}
-
-static uint16_t slot_number(const struct attribution *attribution,
-			    const struct attribution_slot *slot)
-{
-	return (uint16_t)(slot - attribution->slots);
-}
-
-static void silent_remove(struct attribution *attribution, struct attribution_slot *slot)
-{
-	if (slot->silent_prev == NONE)
-		attribution->silent_first = slot->silent_next;
-	else
-		attribution->slots[slot->silent_prev].silent_next = slot->silent_next;
-	if (slot->silent_next == NONE)
-		attribution->silent_last = slot->silent_prev;
-	else
-		attribution->slots[slot->silent_next].silent_prev = slot->silent_prev;
-}
-
-static void silent_append(struct attribution *attribution, struct attribution_slot *slot)
-{
-	uint16_t number = slot_number(attribution, slot);
-
-	slot->silent_prev = attribution->silent_last;
-	slot->silent_next = NONE;
-	if (attribution->silent_last == NONE)
-		attribution->silent_first = number;
-	else
-		attribution->slots[attribution->silent_last].silent_next = number;
-	attribution->silent_last = number;
-}
-
-/* Slot of this very process, or NULL; *ret_older is another one that had the same pid before. */
-static struct attribution_slot *find(struct attribution *attribution, uint32_t pid,
-				     uint64_t start_ns, struct attribution_slot **ret_older)
-{
-	*ret_older = NULL;
-	for (uint16_t i = *hash_chain(attribution, pid); i != NONE;
-	     i = attribution->slots[i].hash_next) {
-		struct attribution_slot *slot = &attribution->slots[i];
-
-		if (slot->last.pid != pid)
-			continue;
-		if (slot->last.start_ns == start_ns)
-			return slot;
-		if (slot->last.start_ns < start_ns)
-			*ret_older = slot;
-	}
-	return NULL;
-}
-
-static void release(struct attribution *attribution, struct attribution_slot *slot)
-{
-	uint16_t number = slot_number(attribution, slot);
-	uint16_t *link = hash_chain(attribution, slot->last.pid);
-
-	while (*link != number)
-		link = &attribution->slots[*link].hash_next;
-	*link = slot->hash_next;
-	silent_remove(attribution, slot);
-	if (!is_kernel_thread(slot))
-		attribution->ended_stall_ns[slot->party][slot->stall_class] =
-			units_plus(attribution->ended_stall_ns[slot->party][slot->stall_class],
-				   slot->pending_stall_ns);
-	memset(slot, 0, sizeof(*slot));
-	slot->hash_next = attribution->free_first;
-	attribution->free_first = number;
-	attribution->used--;
-}
-
-static struct attribution_slot *take(struct attribution *attribution, uint32_t pid,
-				     uint64_t start_ns, bool *ret_is_evicted)
-{
-	struct attribution_slot *slot;
-	uint16_t *chain = hash_chain(attribution, pid);
-
-	*ret_is_evicted = attribution->free_first == NONE;
-	if (*ret_is_evicted)
-		release(attribution, &attribution->slots[attribution->silent_first]);
-	slot = &attribution->slots[attribution->free_first];
-	attribution->free_first = slot->hash_next;
-	memset(slot, 0, sizeof(*slot));
-	slot->last.pid = pid;
-	slot->last.start_ns = start_ns;
-	slot->is_used = true;
-	slot->hash_next = *chain;
-	*chain = slot_number(attribution, slot);
-	silent_append(attribution, slot);
-	attribution->used++;
-	return slot;
-}
-
-static bool has_ended(const struct attribution *attribution, uint32_t pid, uint64_t start_ns)
-{
-	for (uint32_t i = 0; i < ATTRIBUTION_EXITS; i++) {
-		if (attribution->exits[i].pid == pid && attribution->exits[i].start_ns == start_ns)
-			return true;
-	}
-	return false;
-}
-
-static void remember_exit(struct attribution *attribution, uint32_t pid, uint64_t start_ns)
-{
-	attribution->exits[attribution->exit_next] =
-		(struct attribution_exit){.pid = pid, .start_ns = start_ns};
-	attribution->exit_next = (attribution->exit_next + 1) % ATTRIBUTION_EXITS;
-}
 
 /* ---- amounts -----------------------------------------------------------------------------------
  */
@@ -216,6 +81,13 @@ static bool is_between_limits(const struct attribution_slot *slot,
 	       record->direct_reclaim.count <= slot->last.direct_reclaim.count;
 }
 
+static uint32_t class_of_limit(const struct event_process *process)
+{
+	if (process->record.limit_cgroup_id == 0)
+		return STALL_HOST;
+	return process->is_limit_ours ? STALL_GROUP : STALL_FOREIGN;
+}
+
 static void set_stall_class(struct attribution_slot *slot, const struct event_process *process,
 			    uint64_t stall_ns)
 {
@@ -223,7 +95,7 @@ static void set_stall_class(struct attribution_slot *slot, const struct event_pr
 
 	if (limit_cgroup_id) {
 		slot->limit_cgroup_id = limit_cgroup_id;
-		slot->stall_class = process->is_limit_ours ? STALL_GROUP : STALL_FOREIGN;
+		slot->stall_class = class_of_limit(process);
 	} else if (stall_ns && !is_between_limits(slot, &process->record)) {
 		slot->limit_cgroup_id = 0;
 		slot->stall_class = STALL_HOST;
@@ -250,7 +122,9 @@ static void set_base(struct attribution_slot *slot, const struct process_record 
 	bool is_first = record->header.flags & PROCESS_FIRST;
 	bool is_young = units_minus(record->header.time_ns, record->start_ns) < YOUNG_NS;
 
-	if (!is_first)
+	if (is_first)
+		slot->first_ns = record->header.time_ns;
+	else
 		slot->last = *record;
 	slot->last.anon_bytes = is_first && is_young ? 0 : record->anon_bytes;
 }
@@ -261,6 +135,7 @@ static void keep_last(struct process_record *last, const struct process_record *
 	struct process_record before = *last;
 
 	*last = *record;
+	last->header.time_ns = units_max(before.header.time_ns, record->header.time_ns);
 	last->mem_stall_ns = units_max(before.mem_stall_ns, record->mem_stall_ns);
 	last->io_stall_ns = units_max(before.io_stall_ns, record->io_stall_ns);
 	last->cpu_time_ns = units_max(before.cpu_time_ns, record->cpu_time_ns);
@@ -279,25 +154,93 @@ static void keep_last(struct process_record *last, const struct process_record *
 		units_max(before.memcg_reclaim.pages, record->memcg_reclaim.pages);
 }
 
+/* The kernel's totals of this process have started anew: an exec by one of its other threads. */
+static void restart_totals(struct process_record *last)
+{
+	last->mem_stall_ns = 0;
+	last->io_stall_ns = 0;
+	last->cpu_time_ns = 0;
+	last->cpu_wait_ns = 0;
+	last->background_cpu_time_ns = 0;
+	last->background_cpu_wait_ns = 0;
+	memset(&last->direct_reclaim, 0, sizeof(last->direct_reclaim));
+	memset(&last->memcg_reclaim, 0, sizeof(last->memcg_reclaim));
+}
+
+/*
+ * Says whether a record belongs to the totals that are being counted: not if it is a late one of
+ * those before. A first record that is itself late, read after others of its totals, starts none.
+ */
+static bool follow_totals(struct attribution_slot *slot, const struct process_record *record)
+{
+	uint64_t time_ns = record->header.time_ns;
+
+	if (time_ns < slot->first_ns)
+		return false;
+	if ((record->header.flags & PROCESS_FIRST) && time_ns >= slot->last.header.time_ns) {
+		slot->first_ns = time_ns;
+		restart_totals(&slot->last);
+	}
+	return true;
+}
+
+/* A process without a slot: what its first record tells counts as that of one that has ended. */
+static void count_refused(struct attribution *attribution, const struct event_process *process,
+			  struct process_delta *delta)
+{
+	static const struct process_record zero;
+	const struct process_record *record = &process->record;
+	uint64_t *ended_ns;
+
+	if (record->header.flags & PROCESS_EXITED)
+		table_remember_exit(attribution, record->pid, record->start_ns);
+	if (!(record->header.flags & PROCESS_FIRST))
+		return;
+	set_delta(record, &zero, delta);
+	delta->stall_class = class_of_limit(process);
+	delta->open_stall_ns = delta->stall_ns;
+	ended_ns = &attribution->ended_stall_ns[delta->party][delta->stall_class];
+	if (!delta->is_kernel_thread)
+		*ended_ns = units_plus(*ended_ns, delta->stall_ns);
+}
+
+/* The process's slot, a new one if need be; NULL if there is nothing to follow. */
+static struct attribution_slot *find_or_take(struct attribution *attribution, uint64_t now_ns,
+					     const struct event_process *process,
+					     struct process_delta *delta)
+{
+	const struct process_record *record = &process->record;
+	struct attribution_slot *older;
+	struct attribution_slot *slot =
+		table_find(attribution, record->pid, record->start_ns, &older);
+
+	if (slot)
+		return follow_totals(slot, record) ? slot : NULL;
+	if (table_has_ended(attribution, record->pid, record->start_ns))
+		return NULL;
+	if (older)
+		table_release(attribution, older);
+	slot = table_take(attribution, now_ns, record->pid, record->start_ns, &delta->is_slot_lost);
+	if (slot)
+		set_base(slot, record);
+	else
+		count_refused(attribution, process, delta);
+	return slot;
+}
+
 void attribution_record(struct attribution *attribution, uint64_t now_ns,
 			const struct event_process *process, struct process_delta *ret_delta)
 {
 	const struct process_record *record = &process->record;
 	uint32_t party = process->party < PARTY_COUNT ? process->party : PARTY_OTHERS;
-	struct attribution_slot *older;
-	struct attribution_slot *slot = find(attribution, record->pid, record->start_ns, &older);
+	struct attribution_slot *slot;
 
 	memset(ret_delta, 0, sizeof(*ret_delta));
 	ret_delta->party = party;
 	ret_delta->is_kernel_thread = record->header.flags & PROCESS_KERNEL_THREAD;
-	if (!slot) {
-		if (has_ended(attribution, record->pid, record->start_ns))
-			return;
-		if (older)
-			release(attribution, older);
-		slot = take(attribution, record->pid, record->start_ns, &ret_delta->is_slot_lost);
-		set_base(slot, record);
-	}
+	slot = find_or_take(attribution, now_ns, process, ret_delta);
+	if (!slot)
+		return;
 	set_delta(record, &slot->last, ret_delta);
 	set_stall_class(slot, process, ret_delta->stall_ns);
 	add_activity(slot, now_ns, record, ret_delta);
@@ -311,11 +254,10 @@ void attribution_record(struct attribution *attribution, uint64_t now_ns,
 	ret_delta->open_stall_ns = slot->pending_stall_ns;
 
 	if (record->header.flags & PROCESS_EXITED) {
-		remember_exit(attribution, record->pid, record->start_ns);
-		release(attribution, slot);
+		table_remember_exit(attribution, record->pid, record->start_ns);
+		table_release(attribution, slot);
 	} else {
-		silent_remove(attribution, slot);
-		silent_append(attribution, slot);
+		table_note_record(attribution, now_ns, slot);
 	}
 }
 
@@ -326,13 +268,18 @@ void attribution_note_oom(struct attribution *attribution, uint64_t now_ns,
 	struct process_delta nothing = {0};
 	struct process_record last;
 	struct attribution_slot *older;
-	struct attribution_slot *slot = find(attribution, record->pid, record->start_ns, &older);
-	bool is_evicted;
+	struct attribution_slot *slot =
+		record->start_ns ? table_find(attribution, record->pid, record->start_ns, &older)
+				 : table_find_pid(attribution, record->pid);
+	bool is_lost;
 
-	if (!slot && has_ended(attribution, record->pid, record->start_ns))
+	if (!slot &&
+	    (record->start_ns == 0 || table_has_ended(attribution, record->pid, record->start_ns)))
 		return;
 	if (!slot) {
-		slot = take(attribution, record->pid, record->start_ns, &is_evicted);
+		slot = table_take(attribution, now_ns, record->pid, record->start_ns, &is_lost);
+		if (!slot)
+			return;
 		slot->last.header.time_ns = record->header.time_ns;
 		slot->last.parent_pid = record->parent_pid;
 		slot->last.cgroup_id = record->cgroup_id;
@@ -393,7 +340,7 @@ uint64_t attribution_close_window(struct attribution *attribution, uint64_t leng
 		if (slot->pending_stall_ns == 0)
 			continue;
 		/* Kernel threads reclaim for others: that is nobody's suffering. */
-		if (!is_kernel_thread(slot))
+		if (!table_is_kernel_thread(slot))
 			combine(&free_part[slot->party][slot->stall_class], slot->pending_stall_ns,
 				span_ns);
 		slot->pending_stall_ns = 0;

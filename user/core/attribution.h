@@ -4,7 +4,9 @@
  *
  * Records are cumulative; the table turns them into amounts since the last record, never negative.
  * A process that ends gives its slot back at once. When the table is full, the process that has
- * been silent for longest makes room, and the caller is told to count the loss.
+ * been silent for longest makes room, but none that was heard of in the last 10 s: then the
+ * newcomer is refused, so that more active processes than slots do not push each other out before
+ * their next records. The caller is told to count either loss.
  *
  * Each slot keeps a minute of activity in 5 s buckets: "the last 5 s" of a process therefore
  * means the bucket being filled and those that the time asked for reaches into.
@@ -40,7 +42,7 @@ enum stall_class {
 struct process_delta {
 	uint32_t party;
 	bool is_kernel_thread;
-	bool is_slot_lost; /* another process was evicted to make room */
+	bool is_slot_lost; /* a process was evicted that may go on, or this one got no slot */
 	uint32_t stall_class;
 	uint64_t stall_ns;
 	uint64_t open_stall_ns; /* of this process, in the window that is still open */
@@ -70,7 +72,9 @@ struct attribution_slot {
 	uint32_t stall_class;
 	uint64_t limit_cgroup_id;  /* the last limit that it stalled at */
 	uint64_t pending_stall_ns; /* in the window that is still open */
-	uint64_t newest;           /* bucket number, counted from time 0 */
+	uint64_t first_ns; /* kernel time of the record that the kernel's totals start with */
+	uint64_t heard_ns; /* arrival of the last record */
+	uint64_t newest;   /* bucket number, counted from time 0 */
 	struct activity activity[ATTRIBUTION_BUCKETS];
 	uint16_t hash_next;
 	uint16_t silent_prev; /* list of slots, longest silent first */
@@ -103,7 +107,10 @@ void attribution_init(struct attribution *attribution);
 void attribution_record(struct attribution *attribution, uint64_t now_ns,
 			const struct event_process *process, struct process_delta *ret_delta);
 
-/* Takes what an OOM record tells of its victim, which may have had no time for a record before. */
+/*
+ * Takes what an OOM record tells of its victim, which may have had no time for a record before.
+ * Kernels before 6.8 do not say when the victim began: then only a known process is looked for.
+ */
 void attribution_note_oom(struct attribution *attribution, uint64_t now_ns,
 			  const struct event_oom *oom);
 

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who has a slot in the process table, and from what on its totals count. */
+#include "test_core_table.h"
+
+static void fill(uint64_t now_ns)
+{
+	for (uint32_t pid = 1; pid <= ATTRIBUTION_SLOTS; pid++) {
+		struct event_process event = process(pid, PROCESS_FIRST);
+
+		record(now_ns, &event);
+		assert_false(delta.is_slot_lost);
+	}
+}
+
+static void test_full_table_evicts_the_longest_silent(void **state)
+{
+	struct event_process first = process(1, 0);
+	struct event_process second = process(2, 0);
+	struct event_process another = process(9999, PROCESS_FIRST);
+
+	(void)state;
+	fill(0);
+	record(SECONDS(1), &first); /* so that 2 is silent for longest */
+	record(SECONDS(11), &another);
+	assert_true(delta.is_slot_lost);
+	assert_int_equal(table->used, ATTRIBUTION_SLOTS);
+	first.record.mem_stall_ns = 5;
+	record(SECONDS(11), &first);
+	assert_int_equal(delta.stall_ns, 5);
+	second.record.mem_stall_ns = 5;
+	record(SECONDS(11), &second);
+	assert_int_equal(delta.stall_ns, 0);
+	assert_true(delta.is_slot_lost);
+}
+
+static void test_evicting_the_long_silent_is_no_loss(void **state)
+{
+	struct event_process another = process(9999, PROCESS_FIRST);
+
+	(void)state;
+	fill(0);
+	record(SECONDS(61), &another);
+	assert_false(delta.is_slot_lost);
+	another.record.header.flags = 0;
+	another.record.mem_stall_ns = 7;
+	record(SECONDS(61), &another);
+	assert_int_equal(delta.stall_ns, 7);
+}
+
+static void test_more_active_processes_than_slots_still_count(void **state)
+{
+	enum { ACTIVE = ATTRIBUTION_SLOTS + 200 };
+	uint32_t lost = 0;
+
+	(void)state;
+	for (uint64_t round = 0; round < 20; round++) {
+		uint64_t stall_ns = 0;
+
+		lost = 0;
+		for (uint32_t pid = 1; pid <= ACTIVE; pid++) {
+			struct event_process event = process(pid, 0);
+
+			event.record.mem_stall_ns = MILLIS(round);
+			record(SECONDS(round), &event);
+			stall_ns += delta.stall_ns;
+			lost += delta.is_slot_lost;
+		}
+		assert_int_equal(stall_ns, round ? ATTRIBUTION_SLOTS * MILLIS(1) : 0);
+	}
+	assert_int_equal(lost, ACTIVE - ATTRIBUTION_SLOTS);
+}
+
+static void test_refused_newcomer_counts_as_ended(void **state)
+{
+	struct event_process another = process(9999, PROCESS_FIRST);
+	uint64_t stall_ns[PARTY_COUNT][STALL_CLASS_COUNT];
+
+	(void)state;
+	fill(0);
+	another.record.mem_stall_ns = MILLIS(40);
+	another.record.cpu_time_ns = MILLIS(30);
+	another.record.limit_cgroup_id = 55;
+	record(SECONDS(10), &another);
+	assert_true(delta.is_slot_lost);
+	assert_int_equal(delta.cpu_time_ns, MILLIS(30));
+	assert_int_equal(delta.stall_class, STALL_FOREIGN);
+	/* From here on nothing is known to count from. */
+	another.record.header.flags = 0;
+	another.record.cpu_time_ns = MILLIS(50);
+	record(SECONDS(10), &another);
+	assert_int_equal(delta.cpu_time_ns, 0);
+	attribution_close_window(table, MILLIS(100), stall_ns);
+	assert_in_range(stall_ns[PARTY_OTHERS][STALL_FOREIGN], MILLIS(40) - 100, MILLIS(40));
+	assert_int_equal(table->used, ATTRIBUTION_SLOTS);
+}
+
+static void test_totals_that_start_anew_count_from_zero(void **state)
+{
+	struct event_process event = process(5, PROCESS_FIRST);
+
+	(void)state;
+	event.record.cpu_time_ns = MILLIS(500);
+	record(0, &event);
+	/* Another thread of it has called exec. */
+	event.record.header.time_ns += MILLIS(100);
+	event.record.cpu_time_ns = MILLIS(20);
+	record(0, &event);
+	assert_int_equal(delta.cpu_time_ns, MILLIS(20));
+	event.record.header.flags = 0;
+	event.record.header.time_ns += MILLIS(100);
+	event.record.cpu_time_ns = MILLIS(50);
+	record(0, &event);
+	assert_int_equal(delta.cpu_time_ns, MILLIS(30));
+}
+
+static void test_late_record_of_the_totals_before_is_ignored(void **state)
+{
+	struct event_process event = process(5, PROCESS_FIRST);
+	struct event_process late = process(5, PROCESS_URGENT);
+
+	(void)state;
+	record(0, &event);
+	event.record.header.time_ns += MILLIS(100);
+	event.record.mem_stall_ns = MILLIS(20);
+	record(0, &event);
+	late.record.header.time_ns += MILLIS(99);
+	late.record.mem_stall_ns = MILLIS(500);
+	record(0, &late);
+	assert_int_equal(delta.stall_ns, 0);
+	event.record.header.flags = 0;
+	event.record.header.time_ns += MILLIS(100);
+	event.record.mem_stall_ns = MILLIS(50);
+	record(0, &event);
+	assert_int_equal(delta.stall_ns, MILLIS(30));
+}
+
+static void test_late_first_record_starts_nothing_anew(void **state)
+{
+	struct event_process event = process(5, PROCESS_URGENT);
+	struct event_process first = process(5, PROCESS_FIRST);
+
+	(void)state;
+	event.record.mem_stall_ns = MILLIS(40);
+	record(0, &event);
+	event.record.mem_stall_ns = MILLIS(50);
+	record(0, &event);
+	assert_int_equal(delta.stall_ns, MILLIS(10));
+	first.record.header.time_ns -= MILLIS(10);
+	first.record.mem_stall_ns = MILLIS(30);
+	record(0, &first);
+	assert_int_equal(delta.stall_ns, 0);
+	event.record.mem_stall_ns = MILLIS(60);
+	record(0, &event);
+	assert_int_equal(delta.stall_ns, MILLIS(10));
+}
+
+static void test_oom_without_start_time_is_found_by_pid(void **state)
+{
+	struct event_process event = process(5, PROCESS_FIRST);
+	struct event_oom oom = {.record = {.pid = 5, .anon_bytes = 3 * GB}};
+	struct attribution_slot *slot = NULL;
+
+	(void)state;
+	record(0, &event);
+	attribution_note_oom(table, 0, &oom);
+	assert_int_equal(table->used, 1);
+	for (int i = 0; i < ATTRIBUTION_SLOTS; i++) {
+		if (table->slots[i].is_used)
+			slot = &table->slots[i];
+	}
+	assert_non_null(slot);
+	assert_int_equal(slot->last.anon_bytes, 3 * GB);
+	oom.record.pid = 6;
+	attribution_note_oom(table, 0, &oom);
+	assert_int_equal(table->used, 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_full_table_evicts_the_longest_silent),
+		TEST(test_evicting_the_long_silent_is_no_loss),
+		TEST(test_more_active_processes_than_slots_still_count),
+		TEST(test_refused_newcomer_counts_as_ended),
+		TEST(test_totals_that_start_anew_count_from_zero),
+		TEST(test_late_record_of_the_totals_before_is_ignored),
+		TEST(test_late_first_record_starts_nothing_anew),
+		TEST(test_oom_without_start_time_is_found_by_pid),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
