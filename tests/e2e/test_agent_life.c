@@ -215,15 +215,17 @@ static void lower_sources_work_and_are_shown(void **state)
 	(void)state;
 	static const char *const sources[] = {"psi", "poll"};
 
-	static const char config[] = "[model]\nexe = model\n[policy]\nwarmup = 500ms\n"
+	static const char format[] = "[model]\ncgroup = %s\n[policy]\nwarmup = 500ms\n"
 				     "[tier medium]\nmemory = 60M\n[tier large]\nmemory = 100M\n";
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(sources); i++) {
 		const char *const extra[] = {"--source", sources[i], NULL};
 		const char *source;
 		struct agent_line line;
+		char config[512];
 
 		scene_open_groups(&scene);
+		snprintf(config, sizeof(config), format, scene.model_group);
 		agent_start(&scene.agent, config, extra);
 		test_sleep_ns(1500 * NS_PER_MS);
 		json_t *status = agent_read_status(&scene.agent);

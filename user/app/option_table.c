@@ -59,7 +59,7 @@ const struct option_row OPTION_TABLE[] = {
 	{"model", "cgroup", "model-cgroup", OPTION_PATH, 0, APP(model_cgroup), "", 0, 0, NULL,
 	 "Control group that holds the model's processes"},
 	{"model", "exe", "model-exe", OPTION_PATH, 0, APP(model_exe), "", 0, 0, NULL,
-	 "Name or path of the program that runs the model"},
+	 "Executable that runs the model: its file name, or its whole path with a /"},
 	{"model", "pid_file", "model-pid-file", OPTION_PATH, 0, APP(model_pid_file), "", 0, 0,
 	 NULL, "File that holds the process id of the model"},
 

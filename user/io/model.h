@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which processes are the model: those in a cgroup (and below it), those that run a program of a
- * name, the one in a pid file, and the one that the manager named in its hello; each with its
- * descendants. tierd itself never is.
+ * Which processes are the model: those in a cgroup (and below it), those that run an executable of
+ * a name or path, the one in a pid file, and the one that the manager named in its hello; each with
+ * its descendants. tierd itself never is.
  *
  * Members are remembered with their start time, so that a reused pid is not taken for the model.
  * The set is found anew every MODEL_SCAN_PERIOD_S, or when asked; in between, the group and the pid
@@ -30,7 +30,7 @@ struct model_config {
 	const char *proc_root;                    /* NULL = /proc */
 	const struct cgroup_hierarchy *hierarchy; /* must outlive the model */
 	const char *group;                        /* as cgroup_make_path() takes it */
-	const char *program; /* base name of the executable, or the name of the process */
+	const char *program; /* base name of the executable; its whole path if there is a '/' */
 	const char *pid_file;
 };
 

@@ -104,6 +104,9 @@ static int scan_group(int group_fd, model_scan_pid_callback callback, void *cont
 	const struct dirent64 *entry;
 	int err = read_pids(group_fd, "cgroup.procs", callback, context);
 
+	/* A threaded group lists no processes: they are those of a group above it. */
+	if (err == -EOPNOTSUPP && depth > 0)
+		err = 0;
 	if (err)
 		return is_gone(err) ? 0 : err;
 	if (depth == DEPTH_MAX)
@@ -186,8 +189,6 @@ bool model_scan_is_program(int proc_fd, const struct proc_stat *stat, const char
 	const char *base;
 	ssize_t len;
 
-	if (strcmp(stat->comm, program) == 0)
-		return true;
 	if (stat->parent_pid == KTHREADD_PID)
 		return false; /* kernel threads run no executable */
 	(void)snprintf(name, sizeof(name), "%u/exe", stat->pid);
@@ -198,7 +199,7 @@ bool model_scan_is_program(int proc_fd, const struct proc_stat *stat, const char
 	/* The file was replaced by an update while it runs. */
 	if ((size_t)len > strlen(DELETED) && strcmp(target + len - strlen(DELETED), DELETED) == 0)
 		target[(size_t)len - strlen(DELETED)] = '\0';
-	base = strrchr(target, '/');
+	base = strchr(program, '/') ? NULL : strrchr(target, '/');
 	return strcmp(base ? base + 1 : target, program) == 0;
 }
 
@@ -209,5 +210,7 @@ uint32_t model_scan_pid_file(const char *path)
 	if (proc_read_file(AT_FDCWD, path, text, sizeof(text)) < 0)
 		return 0;
 	text[strcspn(text, "\n")] = '\0';
+	for (size_t len = strlen(text); len > 0 && isspace((unsigned char)text[len - 1]); len--)
+		text[len - 1] = '\0';
 	return proc_parse_pid(text);
 }

@@ -23,7 +23,7 @@ struct model_scan_ids {
 };
 
 /* The processes of the group and of all groups below, whose ids are added to subgroups. Returns 0,
- * -EBADMSG, or another negative errno. */
+ * -EBADMSG, -EOPNOTSUPP (the group itself is threaded), or another negative errno. */
 int model_scan_group(int group_fd, model_scan_pid_callback callback, void *context,
 		     struct model_scan_ids *subgroups);
 
@@ -34,10 +34,12 @@ int model_scan_children(int proc_fd, uint32_t pid, model_scan_pid_callback callb
 /* All processes. Returns 0 or a negative errno. */
 int model_scan_processes(int proc_fd, model_scan_stat_callback callback, void *context);
 
-/* Whether the process's executable has that base name, or the process itself that name. */
+/* Whether /proc/PID/exe has that base name, or is program itself if there is a '/' in it. The name
+ * of the process is not asked: everybody chooses their own. */
 bool model_scan_is_program(int proc_fd, const struct proc_stat *stat, const char *program);
 
-/* 0 if there is no such file or no pid in it. */
+/* The pid in the first line, which white space may follow. 0 if there is no such file, or anything
+ * else in that line. */
 uint32_t model_scan_pid_file(const char *path);
 
 #endif

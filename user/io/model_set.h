@@ -6,10 +6,6 @@
 #include "io/model.h"
 #include "io/proc.h"
 
-enum {
-	MODEL_PROGRAM_MAX = 256,
-};
-
 /* Sorted by pid. */
 struct member_set {
 	unsigned int count;
@@ -28,7 +24,7 @@ struct model {
 	uint32_t pid_file_pid;  /* what it said last */
 	struct proc_stat hello; /* pid 0 = none; start_ticks 0 = to be looked up */
 	char group[PATH_MAX];   /* "" = none */
-	char program[MODEL_PROGRAM_MAX];
+	char program[PATH_MAX];
 	char pid_file[PATH_MAX];
 	struct cgroup_chain chain;
 	unsigned int subgroup_count;
