@@ -56,7 +56,8 @@ static void agent_exec(const struct agent_process *agent, const char *const *ext
 	while (extra && *extra && count < AGENT_ARGS_MAX - 1)
 		arguments[count++] = *extra++;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	int log = open(agent->log, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+	int log = open(agent->log_path ? agent->log_path : agent->log,
+		       O_CREAT | O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC, 0600);
 
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
@@ -79,7 +80,7 @@ void agent_print_log(const struct agent_process *agent)
 
 void agent_launch(struct agent_process *agent, const char *config_text, const char *const *extra)
 {
-	*agent = (struct agent_process){.manager_fd = -1};
+	*agent = (struct agent_process){.manager_fd = -1, .log_path = agent->log_path};
 	snprintf(agent->dir, sizeof(agent->dir), "/tmp/tierd-e2e-XXXXXX");
 	assert_non_null(mkdtemp(agent->dir));
 	snprintf(agent->run_dir, sizeof(agent->run_dir), "%s/run", agent->dir);

@@ -19,8 +19,9 @@ enum {
 
 struct agent_process {
 	pid_t pid;
-	int manager_fd; /* -1 while not reading */
-	char dir[128];  /* of everything below */
+	int manager_fd;       /* -1 while not reading */
+	const char *log_path; /* set before the start: where the log goes instead of a file */
+	char dir[128];        /* of everything below */
 	char run_dir[160];
 	char config[160];
 	char decisions[160];

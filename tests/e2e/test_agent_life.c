@@ -175,6 +175,28 @@ static void killed_agent_is_followed_by_another(void **state)
 	assert_false(agent_has_left_files(&scene.agent));
 }
 
+/* A terminal that nobody reads (a hung ssh) must not stop the agent, nor keep it from ending. */
+static void stuck_terminal_does_not_hold_up_the_agent(void **state)
+{
+	(void)state;
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	assert_true(terminal >= 0);
+	assert_int_equal(grantpt(terminal), 0);
+	assert_int_equal(unlockpt(terminal), 0);
+	scene.agent.log_path = ptsname(terminal);
+	agent_start(&scene.agent, small_config, NULL);
+	for (int i = 0; i < 200; i++) { /* ten lines of the log; a terminal holds some 64 KiB */
+		agent_control(&scene.agent, "pause\nresume\npause\nresume\npause\nresume\n"
+					    "pause\nresume\npause\nresume\n");
+		test_sleep_ns(12 * NS_PER_MS);
+	}
+	assert_int_equal(agent_tierctl(&scene.agent, "status", output, sizeof(output)), 0);
+	assert_non_null(strstr(output, "log lines"));
+	agent_stop(&scene.agent, SIGTERM);
+	close(terminal);
+}
+
 /* ---- what cannot be ---- */
 
 static void without_privilege_it_says_so_and_exits_3(void **state)
@@ -250,6 +272,7 @@ int main(void)
 		cmocka_unit_test_teardown(signal_while_it_runs_leaves_nothing, teardown),
 		cmocka_unit_test_teardown(signal_during_the_start_leaves_nothing, teardown),
 		cmocka_unit_test_teardown(killed_agent_is_followed_by_another, teardown),
+		cmocka_unit_test_teardown(stuck_terminal_does_not_hold_up_the_agent, teardown),
 		cmocka_unit_test_teardown(without_privilege_it_says_so_and_exits_3, teardown),
 		cmocka_unit_test_teardown(second_agent_on_the_same_directory_refuses, teardown),
 		cmocka_unit_test_teardown(lower_sources_work_and_are_shown, teardown),

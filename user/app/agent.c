@@ -189,4 +189,5 @@ void agent_close(struct agent *agent)
 	run_dir_close(&agent->dir);
 	loop_destroy(agent->loop);
 	free(agent->engine);
+	log_close(&agent->log);
 }

@@ -55,23 +55,28 @@ struct agent {
 	struct probes *probes;
 	uint64_t losses_seen[LOSS_CAUSE_COUNT];
 	uint64_t last_walk_ns;
-	/* Use of each resource when it was last known who uses it. */
-	uint64_t walked_used_bytes[EVENT_RESOURCES_MAX];
-	uint64_t walked_used_ns; /* last_walk_ns then */
-	int psi_fd;              /* trigger on memory, -1 = none */
+	/* Resources as they were when it was last known who uses them, at last_walk_ns then. */
+	struct event_resource walked[EVENT_RESOURCES_MAX];
+	uint32_t walked_count;
+	uint64_t walked_ns;
+	int psi_fd; /* trigger on memory, -1 = none */
 	struct cgroup_hierarchy hierarchy;
 	struct group_depth depths;
 	struct model *model;
 	struct nvml *nvml;
 	struct sampler *sampler;
-	bool is_sample_failing; /* said once, not on every attempt */
+	bool is_sample_failing;    /* said once, not on every attempt */
+	unsigned int failed_walks; /* in a row */
+	uint32_t hello_pid;
 	bool is_calm;
 
 	struct run_dir dir;
 	struct manager_fifo *manager;
 	struct control_fifo *control;
 	struct ndjson_sink *decisions;
-	uint64_t bad_lines; /* from control.fifo */
+	bool is_decision_dropped; /* said once */
+	uint64_t bad_lines;       /* from control.fifo */
+	uint64_t reloaded_ns;     /* by a line from control.fifo */
 };
 
 /*
@@ -97,7 +102,8 @@ int agent_timer_set(struct agent_timer *timer, uint64_t at_ns);
  * negative errno. */
 int agent_sources_open(struct agent *agent);
 void agent_sources_close(struct agent *agent);
-int agent_sources_apply_config(struct agent *agent);
+/* Finds the model anew by what config says in [model]; on failure the old way stays. */
+int agent_sources_set_model(struct agent *agent, const struct app_config *config);
 int agent_walk(void *context, uint64_t now_ns);
 int agent_sample(void *context, uint64_t now_ns);
 void agent_set_calm(struct agent *agent, bool is_calm);

@@ -20,6 +20,7 @@ enum {
 	REPLY_WORDS_LEN = 1024,
 };
 
+#define RELOAD_GAP_NS (100 * NS_PER_MS)
 #define REPLY_END "end\n"
 
 static void reply_write(struct agent *agent, const struct control_line *line, const char *text,
@@ -75,11 +76,12 @@ static int control_hello(struct agent *agent, const struct control_line *line)
 		return 0;
 	}
 	if (line->command.pid) {
+		agent->hello_pid = line->command.pid;
 		model_set_hello_pid(agent->model, line->command.pid);
 		model_request_scan(agent->model);
 	}
-	log_write(&agent->log, LOG_NORMAL, "hello from a manager: tier %s, pid %u",
-		  tier[0] ? tier : "not said", line->command.pid);
+	log_rate_limited(&agent->log, LOG_NORMAL, "hello from a manager: tier %s, pid %u",
+			 tier[0] ? tier : "not said", line->command.pid);
 	return control_feed(agent, line);
 }
 
@@ -99,6 +101,8 @@ static int control_status(struct agent *agent, const struct control_line *line)
 		.rate_limited_lines = control_fifo_get_counters(agent->control)->rate_limited,
 		.log_lines_dropped = agent->log.dropped,
 		.model_processes_left_out = model_get_overflows(agent->model),
+		.decisions_dropped =
+			agent->decisions ? ndjson_sink_get_dropped(agent->decisions) : 0,
 	};
 	size_t length = 3;
 
@@ -127,11 +131,19 @@ static int control_pause(struct agent *agent, const struct control_line *line)
 static int control_reload(struct agent *agent, const struct control_line *line)
 {
 	char error[CONFIG_ERROR_LEN];
+	uint64_t now_ns = loop_now_ns();
 
-	if (agent_reload(agent, error, sizeof(error)) < 0)
+	/* It reads files and makes things anew: not as often as somebody can write lines. */
+	if (agent->reloaded_ns && now_ns - agent->reloaded_ns < RELOAD_GAP_NS) {
+		reply_error(agent, line, "reload: not more than ten times a second");
+		return 0;
+	}
+	if (agent_reload(agent, error, sizeof(error)) < 0) {
 		reply_error(agent, line, error);
-	else
-		reply_ok(agent, line);
+		return 0;
+	}
+	agent->reloaded_ns = now_ns;
+	reply_ok(agent, line);
 	return 0;
 }
 
@@ -202,11 +214,15 @@ int agent_reload(struct agent *agent, char *error, size_t error_size)
 			 agent->config_path);
 		return -EINVAL;
 	}
+	result = agent_sources_set_model(agent, &config);
+	if (result < 0) {
+		snprintf(error, error_size, "%s: [model]: %s", agent->config_path,
+			 result == -EINVAL ? "cgroup is not the path of a group"
+					   : strerror(-result));
+		return -EINVAL;
+	}
 	agent->config = config;
 	agent->log.level = config.log_level;
-	result = agent_sources_apply_config(agent);
-	if (result < 0)
-		log_write(&agent->log, LOG_QUIET, "the model's processes: %s", strerror(-result));
 	event.config = &agent->config.engine;
 	log_write(&agent->log, LOG_NORMAL, "configuration read again from %s", agent->config_path);
 	return agent_feed(agent, &event) < 0 ? -EINVAL : 0;

@@ -30,6 +30,18 @@ static void line_send(struct agent *agent, const struct manager_line *line)
 						   : strerror(-result));
 }
 
+/* What cannot be kept is counted by the sink; people are told once. */
+static void decision_keep(struct agent *agent, const char *text, size_t length)
+{
+	int result = ndjson_sink_write(agent->decisions, text, length);
+
+	if (result < 0 && !agent->is_decision_dropped)
+		log_write(&agent->log, LOG_QUIET, "decisions are not kept in %s any more: %s",
+			  agent->config.decisions,
+			  result == -EFBIG ? "decisions_max is reached" : strerror(-result));
+	agent->is_decision_dropped = result < 0;
+}
+
 static void decision_log(struct agent *agent, const struct decision *decision)
 {
 	const struct ladder *ladder = &agent->config.engine.ladder;
@@ -39,7 +51,7 @@ static void decision_log(struct agent *agent, const struct decision *decision)
 		int length = format_decision_json(decision, ladder, text, sizeof(text));
 
 		if (length > 0)
-			ndjson_sink_write(agent->decisions, text, (size_t)length);
+			decision_keep(agent, text, (size_t)length);
 	}
 	if (format_decision_text(decision, ladder, text, sizeof(text)) > 0) {
 		text[strcspn(text, "\n")] = '\0';

@@ -12,31 +12,39 @@ enum {
 	GROWTH_DIVISOR = 64, /* use that grew by this part of the capacity asks for a name */
 };
 
+/* A resource that was not there before has not grown. */
+static bool has_grown(const struct agent *agent, const struct event_resource *resource)
+{
+	for (uint32_t i = 0; i < agent->walked_count; i++) {
+		const struct event_resource *walked = &agent->walked[i];
+
+		if (walked->kind == resource->kind && walked->index == resource->index)
+			return units_minus(resource->used_bytes, walked->used_bytes) >
+			       resource->capacity_bytes / GROWTH_DIVISOR;
+	}
+	return false;
+}
+
 /*
  * What a sample shows should have a name: where use has grown since the last walk, one is made
  * before the sample is fed, so that the process that grew has a record by then.
  */
 static int growth_name(struct agent *agent, const struct event_sample *sample, uint64_t now_ns)
 {
-	bool has_grown = false;
+	bool is_any = false;
 
-	for (uint32_t i = 0; i < sample->resource_count; i++) {
-		const struct event_resource *resource = &sample->resources[i];
-
-		has_grown = has_grown ||
-			    units_minus(resource->used_bytes, agent->walked_used_bytes[i]) >
-				    resource->capacity_bytes / GROWTH_DIVISOR;
-	}
-	if (has_grown && agent->probes) {
+	for (uint32_t i = 0; i < sample->resource_count; i++)
+		is_any = is_any || has_grown(agent, &sample->resources[i]);
+	if (is_any && agent->probes) {
 		int result = agent_walk(agent, now_ns);
 
 		if (result < 0)
 			return result;
 	}
-	if (agent->last_walk_ns != agent->walked_used_ns) {
-		for (uint32_t i = 0; i < sample->resource_count; i++)
-			agent->walked_used_bytes[i] = sample->resources[i].used_bytes;
-		agent->walked_used_ns = agent->last_walk_ns;
+	if (agent->last_walk_ns != agent->walked_ns) {
+		memcpy(agent->walked, sample->resources, sizeof(agent->walked));
+		agent->walked_count = sample->resource_count;
+		agent->walked_ns = agent->last_walk_ns;
 	}
 	return 0;
 }

@@ -16,6 +16,10 @@
 #include "core/names.h"
 #include "io/oom_detail.h"
 
+enum {
+	FAILED_WALKS_MAX = 10,
+};
+
 /* A trigger may come with every window; samples asked for by it keep this distance. */
 #define PSI_SAMPLE_GAP_NS (50 * NS_PER_MS)
 
@@ -182,6 +186,25 @@ static int bulk_readable(void *context, int fd, uint32_t events)
 	return result < 0 ? source_fall(agent, result) : 0;
 }
 
+/*
+ * A walk needs a little kernel memory, and pressure is when that may be missing: one that fails is
+ * a loss and is tried again; only many in a row end this source.
+ */
+static int walk_failed(struct agent *agent, int failure, uint64_t now_ns)
+{
+	struct event event = {.kind = EVENT_LOSS, .loss.count[LOSS_WALK] = 1};
+	int result;
+
+	if (++agent->failed_walks >= FAILED_WALKS_MAX)
+		return source_fall(agent, failure);
+	log_rate_limited(&agent->log, LOG_NORMAL, "a walk over the threads failed: %s",
+			 strerror(-failure));
+	result = agent_feed(agent, &event);
+	if (result < 0)
+		return result;
+	return agent_timer_set(&agent->walk_timer, now_ns + agent->config.window_calm_ns);
+}
+
 int agent_walk(void *context, uint64_t now_ns)
 {
 	struct agent *agent = context;
@@ -192,8 +215,10 @@ int agent_walk(void *context, uint64_t now_ns)
 	int result = probes_walk(agent->probes);
 
 	agent->walk_timer.at_ns = LOOP_NEVER;
-	if (result >= 0)
-		result = probes_read_urgent(agent->probes);
+	if (result < 0)
+		return walk_failed(agent, result, now_ns);
+	agent->failed_walks = 0;
+	result = probes_read_urgent(agent->probes);
 	if (result >= 0)
 		result = probes_read_bulk(agent->probes);
 	if (result < 0)
@@ -310,9 +335,8 @@ static int source_open(struct agent *agent)
 
 /* ---- all ---- */
 
-static int model_open(struct agent *agent)
+int agent_sources_set_model(struct agent *agent, const struct app_config *config)
 {
-	const struct app_config *config = &agent->config;
 	const struct model_config model = {
 		.hierarchy = &agent->hierarchy,
 		.group = config->model_cgroup,
@@ -331,6 +355,7 @@ static int model_open(struct agent *agent)
 		model_destroy(new_model);
 		return result;
 	}
+	model_set_hello_pid(new_model, agent->hello_pid);
 	sampler_destroy(agent->sampler);
 	model_destroy(agent->model);
 	agent->sampler = new_sampler;
@@ -338,9 +363,16 @@ static int model_open(struct agent *agent)
 	return 0;
 }
 
-int agent_sources_apply_config(struct agent *agent)
+/* Gives every thread its state; threads that were met without one before are no loss. */
+static int first_walk(struct agent *agent)
 {
-	return model_open(agent);
+	int result = probes_walk(agent->probes);
+
+	if (result < 0)
+		return result;
+	probes_get_losses(agent->probes, agent->losses_seen);
+	agent->last_walk_ns = loop_now_ns();
+	return agent_walk(agent, agent->last_walk_ns);
 }
 
 /* Returns 0 or the exit status. */
@@ -353,23 +385,30 @@ int agent_sources_open(struct agent *agent)
 		result = group_depth_open(&agent->hierarchy, &agent->depths);
 	if (result >= 0)
 		result = nvml_create(&agent->nvml);
-	if (result >= 0)
-		result = model_open(agent);
 	if (result < 0) {
-		log_write(&agent->log, LOG_QUIET, "[model] and the system's files: %s",
+		log_write(&agent->log, LOG_QUIET, "cannot read the system's files: %s",
 			  strerror(-result));
 		return AGENT_EXIT_RUNTIME;
+	}
+	result = agent_sources_set_model(agent, &agent->config);
+	if (result < 0) {
+		log_write(&agent->log, LOG_QUIET, "%s: [model]: %s",
+			  agent->config_path ? agent->config_path : "configuration",
+			  result == -EINVAL ? "cgroup is not the path of a group"
+					    : strerror(-result));
+		return result == -EINVAL ? AGENT_EXIT_CONFIG : AGENT_EXIT_RUNTIME;
 	}
 	result = source_open(agent);
 	if (result)
 		return result;
+	/* Whose the first records are. */
+	if (model_refresh(agent->model, loop_now_ns()) < 0)
+		log_write(&agent->log, LOG_NORMAL, "the model's processes cannot be read yet");
 	result = agent_feed(agent, &event);
 	if (result >= 0)
 		result = source_announce(agent);
-	if (result >= 0 && agent->probes) {
-		agent->last_walk_ns = loop_now_ns();
-		result = agent_walk(agent, agent->last_walk_ns);
-	}
+	if (result >= 0 && agent->probes)
+		result = first_walk(agent);
 	if (result >= 0)
 		result = agent_sample(agent, loop_now_ns());
 	if (result >= 0)

@@ -33,6 +33,7 @@ struct status_agent {
 	uint64_t bad_lines; /* from control.fifo */
 	uint64_t rate_limited_lines;
 	uint64_t log_lines_dropped;
+	uint64_t decisions_dropped;
 	uint64_t model_processes_left_out;
 };
 

@@ -122,6 +122,7 @@ static void add_agent(struct json *json, const struct status_agent *agent)
 	json_add_u64(json, "bad_lines", agent->bad_lines);
 	json_add_u64(json, "rate_limited_lines", agent->rate_limited_lines);
 	json_add_u64(json, "log_lines_dropped", agent->log_lines_dropped);
+	json_add_u64(json, "decisions_dropped", agent->decisions_dropped);
 	json_add_u64(json, "model_processes_left_out", agent->model_processes_left_out);
 	json_end_object(json);
 }
@@ -259,11 +260,15 @@ static void text_agent(struct text *text, const struct engine_status *status,
 		 " no room\n",
 		 agent->has_reader ? "listening" : "nobody listens", agent->lines_sent,
 		 agent->lines_dropped_no_reader, agent->lines_dropped_full);
-	if (agent->bad_lines > 0 || agent->rate_limited_lines > 0 || agent->log_lines_dropped > 0)
+	if (agent->bad_lines + agent->rate_limited_lines + agent->log_lines_dropped +
+		    agent->decisions_dropped >
+	    0)
 		text_add(text,
 			 "dropped     %" PRIu64 " bad and %" PRIu64
-			 " too frequent control lines, %" PRIu64 " log lines\n",
-			 agent->bad_lines, agent->rate_limited_lines, agent->log_lines_dropped);
+			 " too frequent control lines, %" PRIu64 " log lines, %" PRIu64
+			 " decisions\n",
+			 agent->bad_lines, agent->rate_limited_lines, agent->log_lines_dropped,
+			 agent->decisions_dropped);
 	if (agent->model_processes_left_out > 0)
 		text_add(text, "left out    %" PRIu64 " processes of the model\n",
 			 agent->model_processes_left_out);

@@ -2,11 +2,13 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/units.h"
@@ -21,15 +23,49 @@ enum {
 
 void log_init(struct log *log, int fd, uint32_t level, uint64_t now_ns)
 {
+	char path[32];
+	struct stat status;
+	int own_fd = -1;
+
 	*log = (struct log){.fd = fd, .level = level, .start_ns = now_ns};
+	if (fstat(fd, &status) < 0 || S_ISREG(status.st_mode))
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	own_fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (own_fd < 0)
+		return;
+	log->fd = own_fd;
+	log->is_own_fd = true;
 }
 
-/* The descriptor is shared with whoever started us, so its O_NONBLOCK flag is not ours to set. */
-static bool fd_has_room(int fd)
+void log_close(struct log *log)
 {
-	struct pollfd poller = {fd, POLLOUT, 0};
+	if (log->is_own_fd)
+		close(log->fd);
+	log->fd = STDERR_FILENO;
+	log->is_own_fd = false;
+}
 
-	return poll(&poller, 1, 0) > 0 && poller.revents & POLLOUT;
+/* Where the descriptor could not be opened anew (a socket), this is the best that can be done. */
+static bool fd_has_room(const struct log *log)
+{
+	struct pollfd poller = {log->fd, POLLOUT, 0};
+
+	return log->is_own_fd || (poll(&poller, 1, 0) > 0 && poller.revents & POLLOUT);
+}
+
+static void line_put(struct log *log, const char *line, size_t length)
+{
+	ssize_t written = -1;
+
+	if (log->is_torn && fd_has_room(log) && write(log->fd, "\n", 1) == 1)
+		log->is_torn = false;
+	if (!log->is_torn && fd_has_room(log))
+		written = write(log->fd, line, length);
+	if (written == (ssize_t)length)
+		return;
+	log->dropped++;
+	log->is_torn = log->is_torn || written > 0;
 }
 
 static void line_clean(char *line, size_t length)
@@ -56,8 +92,7 @@ __attribute__((format(printf, 2, 0))) static void line_write(struct log *log, co
 		length = LOG_LINE_LEN - 2;
 	line_clean(line, (size_t)length);
 	line[length++] = '\n';
-	if (!fd_has_room(log->fd) || write(log->fd, line, (size_t)length) != length)
-		log->dropped++;
+	line_put(log, line, (size_t)length);
 }
 
 void log_write(struct log *log, uint32_t level, const char *format, ...)

@@ -7,12 +7,15 @@
 #ifndef TIERD_APP_LOG_H
 #define TIERD_APP_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "options.h"
 
 struct log {
 	int fd;
+	bool is_own_fd; /* opened anew, to close */
+	bool is_torn;   /* the last line was written in part: the next one begins on a new line */
 	uint32_t level; /* enum log_level: more than this is not written */
 	uint64_t start_ns;
 	uint64_t dropped;
@@ -21,8 +24,14 @@ struct log {
 	uint32_t limit_count;
 };
 
-/* fd must stay open. */
+/*
+ * Logs to what fd leads to. A terminal, pipe or device is opened anew without blocking: whoever
+ * stops reading it must not stop the agent, and O_NONBLOCK on fd itself would be felt by everybody
+ * who shares it. fd must stay open where that cannot be done.
+ */
 void log_init(struct log *log, int fd, uint32_t level, uint64_t now_ns);
+
+void log_close(struct log *log);
 
 /* One line; a newline is added, and bytes that would upset a terminal are replaced. */
 void log_write(struct log *log, uint32_t level, const char *format, ...)
