@@ -362,6 +362,44 @@ static void test_one_reader_only(void **state)
 	assert_int_equal(manager_fifo_lock_reader(fixture->dir.fd), -ENOENT);
 }
 
+static void test_deleted_lock_file_is_made_again(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd;
+
+	file_tree_unlink(&fixture->tree, "run/" MANAGER_FIFO_LOCK);
+	assert_int_equal(manager_fifo_check(fixture->fifo), 0);
+	fd = manager_fifo_lock_reader(fixture->dir.fd);
+	assert_true(fd >= 0);
+	assert_int_equal(manager_fifo_check(fixture->fifo), 0);
+	assert_int_equal(manager_fifo_lock_reader(fixture->dir.fd), -EBUSY);
+	close(fd);
+}
+
+/* Else root would give away whatever a hard link leads to. */
+static void test_hard_linked_lock_file_is_left_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stat info;
+
+	file_tree_write(&fixture->tree, "victim", "precious");
+	assert_int_equal(fchmodat(fixture->dir.fd, "../victim", 0604, 0), 0);
+	file_tree_unlink(&fixture->tree, "run/" MANAGER_FIFO_LOCK);
+	assert_int_equal(
+		linkat(fixture->dir.fd, "../victim", fixture->dir.fd, MANAGER_FIFO_LOCK, 0), 0);
+	assert_int_equal(manager_fifo_check(fixture->fifo), 0);
+	assert_int_equal(manager_fifo_lock_reader(fixture->dir.fd), -EEXIST);
+	manager_fifo_destroy(fixture->fifo);
+	fixture->fifo = NULL;
+	assert_int_equal(fstatat(fixture->dir.fd, MANAGER_FIFO_LOCK, &info, 0),
+			 0); /* still there */
+	assert_int_equal(info.st_mode & 07777, 0604);
+	assert_int_equal(manager_fifo_create(&fixture->dir, fixture->loop, &CALLBACKS, fixture,
+					     &fixture->fifo),
+			 -EEXIST);
+	file_tree_unlink(&fixture->tree, "run/" MANAGER_FIFO_LOCK);
+}
+
 static int refuse(void *context)
 {
 	(void)context;
@@ -400,6 +438,8 @@ int main(void)
 		FIFO_TEST(test_replaced_fifo_is_taken_over),
 		FIFO_TEST(test_foreign_file_in_its_place_is_left_alone),
 		FIFO_TEST(test_one_reader_only),
+		FIFO_TEST(test_deleted_lock_file_is_made_again),
+		FIFO_TEST(test_hard_linked_lock_file_is_left_alone),
 		FIFO_TEST(test_callback_error_comes_back),
 	};
 

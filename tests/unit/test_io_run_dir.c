@@ -172,6 +172,79 @@ static void test_lock_follows_the_name(void **state)
 	close(second);
 }
 
+/* Else root would lock, and give away, whatever a hard link leads to. */
+static void test_hard_linked_lock_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+
+	file_tree_write(&fixture->tree, "victim", "precious");
+	file_tree_write(&fixture->tree, "run/tierd/", "");
+	assert_int_equal(link(file_tree_path(&fixture->tree, "victim"),
+			      file_tree_path(&fixture->tree, "run/tierd/tierd.lock")),
+			 0);
+	assert_int_equal(open_dir(fixture), -EEXIST);
+	assert_true(file_tree_has(&fixture->tree, "run/tierd/tierd.lock"));
+}
+
+static void empty_dir(const struct fixture *fixture)
+{
+	file_tree_unlink(&fixture->tree, "run/tierd/tierd.lock");
+	file_tree_remove_below(&fixture->tree, "run/tierd/replies");
+}
+
+static void test_deleted_content_comes_back(void **state)
+{
+	struct fixture *fixture = *state;
+	struct run_dir second = RUN_DIR_CLOSED;
+	int replies_fd;
+
+	assert_int_equal(open_dir(fixture), 0);
+	replies_fd = fixture->dir.replies_fd;
+	assert_int_equal(run_dir_check(&fixture->dir), 0);
+	assert_int_equal(fixture->dir.replies_fd, replies_fd);
+	empty_dir(fixture);
+	assert_int_equal(run_dir_check(&fixture->dir), 0);
+	assert_int_equal(mkfifoat(fixture->dir.replies_fd, "r.1", 0600), 0);
+	assert_true(file_tree_has(&fixture->tree, "run/tierd/replies/r.1"));
+	assert_int_equal(
+		run_dir_open(fixture->dir.path, &second, fixture->error, sizeof(fixture->error)),
+		-EBUSY);
+	file_tree_unlink(&fixture->tree, "run/tierd/replies/r.1");
+	empty_dir(fixture);
+	file_tree_write(&fixture->tree, "run/tierd/replies", "a file");
+	assert_int_equal(run_dir_check(&fixture->dir), -EEXIST);
+	file_tree_unlink(&fixture->tree, "run/tierd/replies");
+	run_dir_close(&fixture->dir);
+	assert_false(file_tree_has(&fixture->tree, "run/tierd"));
+}
+
+static void test_another_agent_took_the_lock(void **state)
+{
+	struct fixture *fixture = *state;
+	struct run_dir second = RUN_DIR_CLOSED;
+
+	assert_int_equal(open_dir(fixture), 0);
+	empty_dir(fixture);
+	assert_int_equal(
+		run_dir_open(fixture->dir.path, &second, fixture->error, sizeof(fixture->error)),
+		0);
+	assert_int_equal(run_dir_check(&fixture->dir), -EBUSY);
+	run_dir_close(&fixture->dir); /* removes nothing of the other one's */
+	assert_int_equal(run_dir_check(&second), 0);
+	assert_true(file_tree_has(&fixture->tree, "run/tierd/tierd.lock"));
+	assert_true(file_tree_has(&fixture->tree, "run/tierd/replies"));
+	run_dir_close(&second);
+}
+
+static void test_directory_itself_is_gone(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(open_dir(fixture), 0);
+	file_tree_remove_below(&fixture->tree, "run/tierd");
+	assert_int_equal(run_dir_check(&fixture->dir), -ENOENT);
+}
+
 static void test_fifo_modes_and_takeover(void **state)
 {
 	struct fixture *fixture = *state;
@@ -357,6 +430,10 @@ int main(void)
 		RUN_DIR_TEST(test_bad_directories_are_refused),
 		RUN_DIR_TEST(test_planted_lock_and_replies_are_refused),
 		RUN_DIR_TEST(test_lock_follows_the_name),
+		RUN_DIR_TEST(test_hard_linked_lock_is_refused),
+		RUN_DIR_TEST(test_deleted_content_comes_back),
+		RUN_DIR_TEST(test_another_agent_took_the_lock),
+		RUN_DIR_TEST(test_directory_itself_is_gone),
 		RUN_DIR_TEST(test_fifo_modes_and_takeover),
 		RUN_DIR_TEST(test_foreign_fifos_are_refused),
 		RUN_DIR_TEST(test_reply_arrives),

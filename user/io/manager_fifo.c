@@ -24,6 +24,7 @@ enum {
 };
 
 struct manager_fifo {
+	const struct run_dir *dir;
 	struct loop *loop;
 	const struct manager_fifo_callbacks *callbacks;
 	void *context;
@@ -33,15 +34,25 @@ struct manager_fifo {
 	int lost_error; /* what on_replaced was told last */
 	bool is_connected;
 	bool is_full;
-	bool has_lock_file;
+	struct stat lock_file; /* st_nlink 0 = none of ours */
 	struct manager_fifo_counters counters;
 };
 
 static int on_write_event(void *context, int fd, uint32_t events);
 
-/* The lock file is made here because readers may not write to the directory. */
-static int make_lock_file(const struct run_dir *dir)
+static bool is_lock_file_current(const struct manager_fifo *fifo)
 {
+	struct stat info;
+
+	return fifo->lock_file.st_nlink > 0 &&
+	       fstatat(fifo->dir->fd, MANAGER_FIFO_LOCK, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       info.st_dev == fifo->lock_file.st_dev && info.st_ino == fifo->lock_file.st_ino;
+}
+
+/* The lock file is made here because readers may not write to the directory. */
+static int make_lock_file(struct manager_fifo *fifo)
+{
+	const struct run_dir *dir = fifo->dir;
 	bool has_group = dir->group != (gid_t)-1;
 	_cleanup_close_ int fd =
 		openat(dir->fd, MANAGER_FIFO_LOCK,
@@ -52,11 +63,15 @@ static int make_lock_file(const struct run_dir *dir)
 		return errno == ELOOP ? -EEXIST : -errno;
 	if (fstat(fd, &info))
 		return -errno;
-	if (!S_ISREG(info.st_mode) || info.st_uid != geteuid())
+	/* A hard link may lead to anybody's file. */
+	if (!S_ISREG(info.st_mode) || info.st_uid != geteuid() || info.st_nlink != 1)
 		return -EEXIST;
 	if (has_group && fchown(fd, (uid_t)-1, dir->group))
 		return -errno;
-	return fchmod(fd, has_group ? FIFO_MODE : FIFO_MODE_ALONE) ? -errno : 0;
+	if (fchmod(fd, has_group ? FIFO_MODE : FIFO_MODE_ALONE))
+		return -errno;
+	fifo->lock_file = info;
+	return 0;
 }
 
 int manager_fifo_lock_reader(int dir_fd)
@@ -140,6 +155,9 @@ int manager_fifo_check(struct manager_fifo *fifo)
 {
 	int err = 0;
 
+	/* If that fails it is tried again next time; readers see for themselves what is there. */
+	if (!is_lock_file_current(fifo))
+		(void)make_lock_file(fifo);
 	if (fifo->write_fd < 0 || !run_fifo_is_current(&fifo->node))
 		err = replace(fifo);
 	if (err == 0 && fifo->write_fd >= 0 && !fifo->is_connected && is_read(fifo->write_fd))
@@ -196,14 +214,14 @@ int manager_fifo_create(const struct run_dir *dir, struct loop *loop,
 
 	if (!fifo)
 		return -ENOMEM;
+	fifo->dir = dir;
 	fifo->loop = loop;
 	fifo->callbacks = callbacks;
 	fifo->context = context;
 	fifo->write_fd = -1;
 	fifo->watch = FIFO_WATCH_CLOSED;
 	fifo->node = (struct run_fifo){.dir_fd = dir->fd, .name = PROTOCOL_MANAGER_FIFO};
-	err = make_lock_file(dir);
-	fifo->has_lock_file = err == 0;
+	err = make_lock_file(fifo);
 	if (!err)
 		err = run_fifo_make(dir, PROTOCOL_MANAGER_FIFO, FIFO_MODE, FIFO_MODE_ALONE,
 				    &fifo->node);
@@ -226,7 +244,7 @@ void manager_fifo_destroy(struct manager_fifo *fifo)
 	disconnect(fifo);
 	stop_watching(fifo);
 	run_fifo_remove(&fifo->node);
-	if (fifo->has_lock_file)
+	if (is_lock_file_current(fifo))
 		unlinkat(fifo->node.dir_fd, MANAGER_FIFO_LOCK, 0);
 	free(fifo);
 }

@@ -64,7 +64,8 @@ void manager_fifo_destroy(struct manager_fifo *fifo);
 int manager_fifo_send(struct manager_fifo *fifo, const char *line, size_t len);
 
 /*
- * Looks for itself whether there is a reader and whether the FIFO is still ours. For the start, and
+ * Looks for itself whether there is a reader and whether the FIFO and the readers' lock file are
+ * still ours; both are made again where they are not. For the start, and
  * as a slow fallback (with the heartbeat): inotify may be unavailable (manager_fifo_is_watched()),
  * and making the FIFO again may have failed. Returns 0, or what a callback returned.
  */

@@ -71,6 +71,15 @@ static int make_directories(const char *path, bool *ret_is_created)
 	return *ret_is_created || errno == EEXIST ? 0 : -errno;
 }
 
+static bool is_named(int dir_fd, const char *name, int fd)
+{
+	struct stat opened;
+	struct stat named;
+
+	return fstat(fd, &opened) == 0 && fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
 /*
  * The file under the lock may have been unlinked by an agent that ended between our open and our
  * flock; then the lock means nothing and is taken again on the new file.
@@ -80,19 +89,18 @@ int run_dir_lock_file(int dir_fd, const char *name, int flags, mode_t mode)
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		_cleanup_close_ int fd =
 			openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, mode);
-		struct stat opened;
-		struct stat named;
+		struct stat info;
 
 		if (fd < 0)
 			return errno == ELOOP ? -EEXIST : -errno;
+		if (fstat(fd, &info))
+			return -errno;
+		/* A hard link may lead to anybody's file. None is left of one that was unlinked. */
+		if (!S_ISREG(info.st_mode) || info.st_nlink > 1)
+			return -EEXIST;
 		if (flock(fd, LOCK_EX | LOCK_NB))
 			return errno == EWOULDBLOCK ? -EBUSY : -errno;
-		if (fstat(fd, &opened))
-			return -errno;
-		if (!S_ISREG(opened.st_mode))
-			return -EEXIST;
-		if (fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    named.st_ino == opened.st_ino && named.st_dev == opened.st_dev)
+		if (is_named(dir_fd, name, fd))
 			return TAKE_FD(fd);
 	}
 	return -EBUSY;
@@ -120,6 +128,11 @@ static int open_replies(const struct run_dir *dir)
 	return TAKE_FD(fd);
 }
 
+static int take_lock(const struct run_dir *dir)
+{
+	return run_dir_lock_file(dir->fd, LOCK_NAME, O_RDWR | O_CREAT, LOCK_MODE);
+}
+
 int run_dir_open(const char *path, struct run_dir *ret_dir, char *error, size_t error_size)
 {
 	_cleanup_(run_dir_close) struct run_dir dir = RUN_DIR_CLOSED;
@@ -142,7 +155,7 @@ int run_dir_open(const char *path, struct run_dir *ret_dir, char *error, size_t 
 	if (dir.is_created && fchmod(dir.fd, DIR_MODE))
 		return fail(-errno, error, error_size, "%s: %s", dir.path, strerror(errno));
 	dir.group = find_group();
-	dir.lock_fd = run_dir_lock_file(dir.fd, LOCK_NAME, O_RDWR | O_CREAT, LOCK_MODE);
+	dir.lock_fd = take_lock(&dir);
 	if (dir.lock_fd == -EBUSY)
 		return fail(-EBUSY, error, error_size, "%s: another agent is running there",
 			    dir.path);
@@ -157,6 +170,36 @@ int run_dir_open(const char *path, struct run_dir *ret_dir, char *error, size_t 
 						      : strerror(-dir.replies_fd));
 	*ret_dir = dir;
 	dir = RUN_DIR_CLOSED;
+	return 0;
+}
+
+static int check_lock(struct run_dir *dir)
+{
+	int fd;
+
+	if (is_named(dir->fd, LOCK_NAME, dir->lock_fd))
+		return 0;
+	fd = take_lock(dir);
+	if (fd < 0)
+		return fd;
+	close(dir->lock_fd);
+	dir->lock_fd = fd;
+	return 0;
+}
+
+int run_dir_check(struct run_dir *dir)
+{
+	int err = check_lock(dir);
+	int fd;
+
+	/* Without the lock the rest may be another agent's. */
+	if (err || is_named(dir->fd, PROTOCOL_REPLY_DIR, dir->replies_fd))
+		return err;
+	fd = open_replies(dir);
+	if (fd < 0)
+		return fd;
+	close(dir->replies_fd);
+	dir->replies_fd = fd;
 	return 0;
 }
 
@@ -183,15 +226,16 @@ static void remove_stale_replies(int replies_fd)
 void run_dir_close(struct run_dir *dir)
 {
 	/* Only who holds the lock may clean up: the rest belongs to the agent that has it. */
-	if (dir->lock_fd >= 0) {
+	if (dir->lock_fd >= 0 && check_lock(dir) == 0) {
 		if (dir->replies_fd >= 0)
 			remove_stale_replies(dir->replies_fd);
 		unlinkat(dir->fd, PROTOCOL_REPLY_DIR, AT_REMOVEDIR);
 		unlinkat(dir->fd, LOCK_NAME, 0);
-		close(dir->lock_fd);
 		if (dir->is_created)
 			rmdir(dir->path);
 	}
+	if (dir->lock_fd >= 0)
+		close(dir->lock_fd);
 	if (dir->replies_fd >= 0)
 		close(dir->replies_fd);
 	if (dir->fd >= 0)

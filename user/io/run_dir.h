@@ -34,14 +34,24 @@ struct run_dir {
  */
 int run_dir_open(const char *path, struct run_dir *ret_dir, char *error, size_t error_size);
 
+/*
+ * Whether the lock and replies/ still are ours, as the directory's content may be deleted at any
+ * time; with the heartbeat. Makes again what is missing (replies_fd is another one then). Returns
+ * 0; -EBUSY if another agent has a new lock, -EEXIST if something foreign is in the way, -ENOENT
+ * if the directory itself is gone, or another negative errno; it may be called again after any.
+ */
+int run_dir_check(struct run_dir *dir);
+
 /* Removes the lock, replies/ with the FIFOs left in it, and the directory itself if run_dir_open()
- * made it and nothing else is in it. A closed run_dir is allowed. */
+ * made it and nothing else is in it; nothing if another agent has the lock. A closed run_dir is
+ * allowed. */
 void run_dir_close(struct run_dir *dir);
 
 /*
  * Takes an exclusive flock on a regular file in a directory, without waiting. flags and mode are
  * those of openat(). Returns a descriptor that holds the lock until it is closed; -EBUSY if
- * somebody else holds it, -EEXIST if it is not a regular file, or another negative errno.
+ * somebody else holds it, -EEXIST if it is not a regular file or has several links, or another
+ * negative errno.
  */
 int run_dir_lock_file(int dir_fd, const char *name, int flags, mode_t mode);
 
