@@ -49,6 +49,23 @@ static int growth_name(struct agent *agent, const struct event_sample *sample, u
 	return 0;
 }
 
+/* A part of the sample that could not be read (a GPU, the model's processes) is a loss, too. */
+static int part_losses_feed(struct agent *agent)
+{
+	struct event event = {.kind = EVENT_LOSS};
+	uint64_t failures =
+		nvml_get_failures(agent->nvml) + sampler_get_model_failures(agent->sampler);
+
+	bool has_grown_since = failures > agent->sample_failures;
+
+	agent->sample_failures = failures; /* a reload begins anew */
+	if (!has_grown_since)
+		return 0;
+	event.loss.count[LOSS_SAMPLE] = 1;
+	log_rate_limited(&agent->log, LOG_NORMAL, "a part of the sample could not be read");
+	return agent_feed(agent, &event);
+}
+
 int agent_sample(void *context, uint64_t now_ns)
 {
 	struct agent *agent = context;
@@ -61,7 +78,9 @@ int agent_sample(void *context, uint64_t now_ns)
 		if (agent->is_sample_failing)
 			log_write(&agent->log, LOG_NORMAL, "samples can be taken again");
 		agent->is_sample_failing = false;
-		result = growth_name(agent, &event.sample, now_ns);
+		result = part_losses_feed(agent);
+		if (result >= 0)
+			result = growth_name(agent, &event.sample, now_ns);
 		return result < 0 ? result : agent_feed(agent, &event);
 	}
 	if (!agent->is_sample_failing)
