@@ -13,6 +13,8 @@
  *   cancel seq=N
  *   state seq=N wanted=TIER actual=TIER|? phase=steady|draining|loading|settling paused=0|1
  *
+ * In COMM a `:` is written as %3A too: the one that is left stands before PID.
+ *
  * `state` repeats the wanted tier when a reader appears and as a heartbeat: the wanted tier is a
  * level, not an edge, so a manager that restarts or loses a line converges.
  *

@@ -300,7 +300,7 @@ static const struct {
 	  .reason = "use_over_degrade"},
 	 "switch seq=12 from=large to=small%20one mode=immediate overlap=1 "
 	 "deadline_ms=1500 "
-	 "reason=use_over_degrade culprit=my%20prog:1:42\n"},
+	 "reason=use_over_degrade culprit=my%20prog%3A1:42\n"},
 	{{.verb = MANAGER_SWITCH, .mode = SWITCH_PLANNED, .from = "a", .to = "off"},
 	 "switch seq=0 from=a to=off mode=planned overlap=0 deadline_ms=0 reason=- "
 	 "culprit=-\n"},

@@ -22,7 +22,8 @@ static bool is_plain(unsigned char byte)
 	return byte > ' ' && byte < 0x7f && byte != '%' && byte != '=';
 }
 
-void protocol_escape(const char *value, size_t len, char *buffer, size_t size)
+/* reserved: one more byte to be escaped, or NUL (which always is). */
+static void escape(const char *value, size_t len, char reserved, char *buffer, size_t size)
 {
 	size_t used = 0;
 
@@ -36,7 +37,7 @@ void protocol_escape(const char *value, size_t len, char *buffer, size_t size)
 		for (size_t i = 0; i < char_len; i++) {
 			unsigned char byte = (unsigned char)value[at + i];
 
-			if (is_plain(byte))
+			if (is_plain(byte) && byte != (unsigned char)reserved)
 				text[text_len++] = (char)byte;
 			else
 				text_len += (size_t)sprintf(text + text_len, "%%%02X", byte);
@@ -48,6 +49,11 @@ void protocol_escape(const char *value, size_t len, char *buffer, size_t size)
 		at += char_len;
 	}
 	buffer[used] = '\0';
+}
+
+void protocol_escape(const char *value, size_t len, char *buffer, size_t size)
+{
+	escape(value, len, '\0', buffer, size);
 }
 
 struct output {
@@ -123,12 +129,15 @@ static void write_reason(struct output *out, const struct manager_line *line)
 
 static void write_culprit(struct output *out, const struct manager_line *line)
 {
+	char comm[WORD_MAX];
+
 	if (line->culprit_pid == 0) {
 		output_add(out, "-");
 		return;
 	}
-	output_add_word(out, line->culprit_comm, sizeof(line->culprit_comm));
-	output_add(out, ":%u", line->culprit_pid);
+	escape(line->culprit_comm, strnlen(line->culprit_comm, sizeof(line->culprit_comm)), ':',
+	       comm, sizeof(comm));
+	output_add(out, "%s:%u", comm[0] ? comm : "-", line->culprit_pid);
 }
 
 static void write_actual(struct output *out, const struct manager_line *line)
