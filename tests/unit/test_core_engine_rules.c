@@ -76,7 +76,8 @@ static void test_small_share_is_held(void **state)
 
 static void test_psi_stands_in_where_there_are_no_records(void **state)
 {
-	const struct rig_load stall = {.psi_ns = MILLIS(600), .is_unwatched = true};
+	const struct rig_load stall = {
+		.psi_ns = MILLIS(600), .host_scan_pages = 1000, .is_unwatched = true};
 	const struct rig_load quiet = {.is_unwatched = true};
 	const struct decision *decision;
 

@@ -39,6 +39,7 @@ struct rig {
 	struct actions out;
 	uint64_t others_bytes;
 	uint64_t psi_ns;
+	uint64_t host_scan_pages;
 	bool is_model_hidden; /* its processes are not found, but its memory is used */
 	struct process_record other;
 	struct process_record model;
@@ -193,7 +194,8 @@ static inline struct event rig_sample_event(struct rig *rig)
 		.sample = {.model_processes = loaded && !rig->is_model_hidden,
 			   .resource_count = 1,
 			   .cpu_count = 4,
-			   .psi_mem_some_ns = rig->psi_ns},
+			   .psi_mem_some_ns = rig->psi_ns,
+			   .host_scan_pages = rig->host_scan_pages},
 	};
 
 	event.sample.resources[0] = (struct event_resource){
@@ -296,6 +298,7 @@ struct rig_load {
 	uint64_t other_background_cpu_ns, other_background_wait_ns;
 	uint64_t model_cpu_ns, model_wait_ns;
 	uint64_t psi_ns;
+	uint64_t host_scan_pages;
 	uint64_t limit_cgroup_id;
 	bool is_limit_ours;
 	bool is_unwatched; /* no process records and windows */
@@ -312,6 +315,7 @@ static inline void rig_run_window(struct rig *rig, const struct rig_load *load)
 	rig->model.cpu_time_ns += load->model_cpu_ns / 10;
 	rig->model.cpu_wait_ns += load->model_wait_ns / 10;
 	rig->psi_ns += load->psi_ns / 10;
+	rig->host_scan_pages += load->host_scan_pages / 10;
 	rig->other.limit_cgroup_id = load->limit_cgroup_id;
 	rig->model.limit_cgroup_id = load->limit_cgroup_id;
 	rig->now_ns += MILLIS(100);

@@ -199,7 +199,7 @@ void engine_fill_input(const struct engine *engine, const struct situation *situ
 		       struct transition_input *ret_input)
 {
 	const struct engine_config *config = &engine->config;
-	uint32_t use = policy_use_permyriad(situation, config);
+	uint32_t use = policy_relievable_permyriad(situation, config);
 	uint32_t wanted_use = ladder_worst_permyriad(
 		&config->ladder.tiers[engine->transition.wanted], &engine->resources, LADDER_NOW);
 

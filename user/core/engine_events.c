@@ -5,6 +5,9 @@
 #include "base/units.h"
 #include "engine_private.h"
 
+/* No shorter pause between two samples is a gap. */
+#define GAP_MIN_NS (3 * NS_PER_S)
+
 /* ---- data -------------------------------------------------------------------------------------
  */
 
@@ -142,8 +145,23 @@ static void start(struct engine *engine, struct actions *out)
 	engine->heartbeat_at_ns = engine->now_ns;
 }
 
+/*
+ * Whether samples ought to have come since the last one, or since the last that is known to have
+ * failed: the agent was stopped or starved. Imported rows are as far apart as somebody wrote them.
+ */
+static bool is_sample_missed(const struct engine *engine, const struct event_sample *sample)
+{
+	uint64_t allowed_ns =
+		units_max(units_scale(engine->config.sample_period_ns, 3, 1), GAP_MIN_NS);
+
+	return engine->has_sample && !(sample->flags & SAMPLE_CONFIRMED) &&
+	       units_minus(engine->now_ns, engine->sample_base_ns) > allowed_ns;
+}
+
 static bool on_sample(struct engine *engine, const struct event *event, struct actions *out)
 {
+	if (is_sample_missed(engine, &event->sample))
+		note_loss(engine, LOSS_SAMPLE, 1);
 	engine_take_sample(engine, &event->sample);
 	if (!engine->is_started)
 		start(engine, out);

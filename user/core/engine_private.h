@@ -107,6 +107,7 @@ void engine_forget_holds(struct engine *engine);
 /* engine_sample.c */
 void engine_take_sample(struct engine *engine, const struct event_sample *sample);
 void engine_reconfigure(struct engine *engine, const struct engine_config *config);
+bool engine_is_tier_measured(const struct engine *engine);
 uint64_t engine_next_sample_ns(const struct engine *engine);
 
 /* engine_view.c */

@@ -31,7 +31,8 @@ static void fill_use(const struct engine *engine, const struct situation *s, uin
 	const struct tier *tiers = engine->config.ladder.tiers;
 	uint32_t use;
 	const struct resource_view *worst =
-		ladder_find_worst(&tiers[s->serving], &s->resources, LADDER_NOW, &use);
+		ladder_find_worst_held(&tiers[s->serving], &s->resources, s->is_measured, &use);
+	bool is_measured = s->is_measured && target == s->serving;
 
 	if (!worst)
 		return;
@@ -41,8 +42,10 @@ static void fill_use(const struct engine *engine, const struct situation *s, uin
 		.capacity_bytes = worst->capacity_bytes,
 		.others_bytes = worst->others_bytes[LADDER_NOW],
 		.use_permyriad = use,
-		.target_permyriad = ladder_use_permyriad(&tiers[target], worst, LADDER_NOW),
-		.peak_permyriad = ladder_use_permyriad(&tiers[target], worst, LADDER_PEAK),
+		.target_permyriad =
+			ladder_held_permyriad(&tiers[target], worst, LADDER_NOW, is_measured),
+		.peak_permyriad =
+			ladder_held_permyriad(&tiers[target], worst, LADDER_PEAK, is_measured),
 	};
 	d->trend_permyriad_per_min = permyriad_per_min(worst);
 	d->model_share_permyriad = policy_share_permyriad(

@@ -18,19 +18,35 @@ static const struct tier *serving_tier(const struct engine *engine)
 	return &engine->config.ladder.tiers[transition_serving(&engine->transition)];
 }
 
+static bool is_exchanging(const struct engine *engine)
+{
+	uint32_t state = engine->transition.state;
+
+	return state == SWITCH_LOADING || state == SWITCH_SETTLING;
+}
+
 /*
  * Whether the model's part is missing from the sample although it must be in the used bytes. Not
  * so while a tier is being exchanged, if its processes could be found before: then it is gone.
  */
 static bool is_unseen(const struct engine *engine, const struct event_sample *sample)
 {
-	uint32_t state = engine->transition.state;
-	bool is_exchanged = state == SWITCH_LOADING || state == SWITCH_SETTLING;
+	const struct transition *t = &engine->transition;
 
-	if (!engine->is_started || sample->model_processes > 0 ||
-	    transition_serving(&engine->transition) == TIER_OFF)
+	if (!engine->is_started || sample->model_processes > 0)
 		return false;
-	return !(is_exchanged && engine->was_model_seen);
+	if (is_exchanging(engine))
+		return !engine->was_model_seen && (t->from != TIER_OFF || t->to != TIER_OFF);
+	return transition_serving(t) != TIER_OFF;
+}
+
+/* While a tier is exchanged, or only assumed, what was measured may be another's. */
+bool engine_is_tier_measured(const struct engine *engine)
+{
+	const struct transition *t = &engine->transition;
+
+	return engine->is_started && !is_exchanging(engine) && !t->is_assumed &&
+	       t->actual != TIER_OFF && engine->sample.model_processes > 0;
 }
 
 static void note_model(struct engine *engine, const struct event_sample *sample)
@@ -42,13 +58,24 @@ static void note_model(struct engine *engine, const struct event_sample *sample)
 		engine->was_model_seen = false;
 }
 
+/* What an unseen model takes: while one is exchanged for another, either may be in place. */
+static uint64_t unseen_bytes(const struct engine *engine, uint32_t kind, uint32_t index)
+{
+	const struct tier *tiers = engine->config.ladder.tiers;
+	const struct transition *t = &engine->transition;
+
+	if (!is_exchanging(engine))
+		return ladder_footprint_bytes(serving_tier(engine), kind, index);
+	return units_max(ladder_footprint_bytes(&tiers[t->from], kind, index),
+			 ladder_footprint_bytes(&tiers[t->to], kind, index));
+}
+
 static uint64_t others_bytes(const struct engine *engine, const struct event_resource *resource)
 {
 	uint64_t ours = resource->model_bytes;
 
 	if (engine->is_model_unseen)
-		ours = ladder_footprint_bytes(serving_tier(engine), resource->kind,
-					      resource->index);
+		ours = unseen_bytes(engine, resource->kind, resource->index);
 	return units_minus(resource->used_bytes, ours);
 }
 
@@ -76,7 +103,18 @@ static struct resource_track *find_track(struct engine *engine,
 	return free_track;
 }
 
-/* A resource that is no longer reported gives its track back. */
+/*
+ * What no tier takes anything of, such as a GPU that only others use, can stay as full as it is.
+ * With no tier but off nothing is decided, and everything is shown.
+ */
+static bool is_counted(const struct engine *engine, const struct event_resource *resource)
+{
+	const struct ladder *ladder = &engine->config.ladder;
+
+	return ladder->count <= 1 || ladder_is_concerned(ladder, resource->kind, resource->index);
+}
+
+/* A resource that is no longer reported, or no longer counts, gives its track back. */
 static void drop_tracks(struct engine *engine, const struct event_sample *sample)
 {
 	for (int i = 0; i < EVENT_RESOURCES_MAX; i++) {
@@ -85,7 +123,8 @@ static void drop_tracks(struct engine *engine, const struct event_sample *sample
 
 		for (uint32_t j = 0; j < sample->resource_count; j++)
 			is_reported |= sample->resources[j].kind == track->kind &&
-				       sample->resources[j].index == track->index;
+				       sample->resources[j].index == track->index &&
+				       is_counted(engine, &sample->resources[j]);
 		track->is_used &= is_reported;
 	}
 }
@@ -124,9 +163,12 @@ static void view_resources(struct engine *engine)
 	const struct event_sample *sample = &engine->sample;
 
 	drop_tracks(engine, sample);
-	engine->resources.count = sample->resource_count;
-	for (uint32_t i = 0; i < sample->resource_count; i++)
-		view_resource(engine, &sample->resources[i], &engine->resources.view[i]);
+	engine->resources.count = 0;
+	for (uint32_t i = 0; i < sample->resource_count; i++) {
+		if (is_counted(engine, &sample->resources[i]))
+			view_resource(engine, &sample->resources[i],
+				      &engine->resources.view[engine->resources.count++]);
+	}
 }
 
 /* The group with the highest use is the one whose limit is felt. */
@@ -137,7 +179,8 @@ static void find_tightest_group(struct engine *engine)
 
 	for (uint32_t i = 0; i < engine->resources.count; i++) {
 		const struct resource_view *view = &engine->resources.view[i];
-		uint32_t use = ladder_use_permyriad(serving_tier(engine), view, LADDER_NOW);
+		uint32_t use = ladder_held_permyriad(serving_tier(engine), view, LADDER_NOW,
+						     engine_is_tier_measured(engine));
 
 		if (view->kind != RESOURCE_GROUP_MEMORY || use < highest)
 			continue;
@@ -150,21 +193,29 @@ static void find_tightest_group(struct engine *engine)
 /* ---- one sample --------------------------------------------------------------------------------
  */
 
-/* Without process records the kernel's total stands in for others' stall. */
+/*
+ * Without process records the kernel's total stands in for others' stall. It tells nothing of whose
+ * limit was felt, but a host that was short has scanned pages for itself.
+ */
 static void take_psi(struct engine *engine, const struct event_sample *sample)
 {
+	bool is_host_short = sample->host_scan_pages > engine->sample.host_scan_pages;
+
 	/* A total of 0 is that of a kernel without PSI, or one that has just got it. */
 	if (engine->source != SOURCE_PSI || engine->sample.psi_mem_some_ns == 0)
 		return;
-	pressure_add_host_stall(
+	pressure_add_total_stall(
 		&engine->pressure, engine->last_sample_ns, engine->now_ns,
+		is_host_short ? STALL_HOST : STALL_FOREIGN,
 		units_minus(sample->psi_mem_some_ns, engine->sample.psi_mem_some_ns));
 }
 
 static void count_over_limit(struct engine *engine)
 {
-	uint32_t use = ladder_worst_permyriad(serving_tier(engine), &engine->resources, LADDER_NOW);
+	uint32_t use;
 
+	ladder_find_worst_held(serving_tier(engine), &engine->resources,
+			       engine_is_tier_measured(engine), &use);
 	if (use < engine->config.degrade_above_permyriad) {
 		engine->over_limit_count = 0;
 		engine->is_confirmed = false;
@@ -202,9 +253,9 @@ static uint64_t headroom_bytes(const struct engine *engine)
 		const struct resource_view *view = &engine->resources.view[i];
 		uint64_t limit = units_scale(view->capacity_bytes,
 					     engine->config.degrade_above_permyriad, PERMYRIAD);
-		uint64_t footprint =
-			ladder_footprint_bytes(serving_tier(engine), view->kind, view->index);
-		uint64_t use = units_plus(view->others_bytes[LADDER_NOW], footprint);
+		uint64_t held = ladder_held_bytes(serving_tier(engine), view,
+						  engine_is_tier_measured(engine));
+		uint64_t use = units_plus(view->others_bytes[LADDER_NOW], held);
 
 		if (view->capacity_bytes)
 			least = units_min(least, units_minus(limit, use));
@@ -253,9 +304,6 @@ static void rename_tiers(struct engine *engine, const struct ladder *before)
 {
 	const struct ladder *ladder = &engine->config.ladder;
 	struct transition *t = &engine->transition;
-	uint32_t largest = ladder_find_largest(ladder, &engine->resources,
-					       engine->config.upgrade_below_permyriad,
-					       engine->config.min_tier, ladder->count - 1);
 	bool is_kept = ladder_find_name(ladder, before->tiers[t->wanted].name, &t->wanted);
 
 	if (!ladder_find_name(ladder, before->tiers[t->actual].name, &t->actual)) {
@@ -266,14 +314,20 @@ static void rename_tiers(struct engine *engine, const struct ladder *before)
 		t->from = t->actual;
 	if (!ladder_find_name(ladder, before->tiers[t->to].name, &t->to))
 		t->to = t->actual;
-	if (is_kept)
-		return;
-	t->wanted = largest;
-	t->state = SWITCH_STEADY;
-	t->is_open = false;
-	t->mode = SWITCH_PLANNED;
-	t->reason = REASON_CONFIG_CHANGED;
-	t->deadline_ns = engine->now_ns;
+	if (!is_kept) {
+		t->wanted = t->actual;
+		t->state = SWITCH_STEADY;
+		t->is_open = false;
+		t->mode = SWITCH_PLANNED;
+		t->reason = REASON_CONFIG_CHANGED;
+		t->deadline_ns = engine->now_ns;
+	}
+	/* Other resources may count now. */
+	view_resources(engine);
+	if (!is_kept)
+		t->wanted = ladder_find_largest(ladder, &engine->resources,
+						engine->config.upgrade_below_permyriad,
+						engine->config.min_tier, ladder->count - 1);
 }
 
 void engine_reconfigure(struct engine *engine, const struct engine_config *config)

@@ -12,24 +12,47 @@ uint64_t ladder_footprint_bytes(const struct tier *tier, uint32_t kind, uint32_t
 	return index < LADDER_GPUS_MAX ? tier->vram_bytes[index] : 0;
 }
 
-uint32_t ladder_use_permyriad(const struct tier *tier, const struct resource_view *view,
-			      enum ladder_basis basis)
+bool ladder_is_concerned(const struct ladder *ladder, uint32_t kind, uint32_t index)
+{
+	for (uint32_t tier = 0; tier < ladder->count; tier++) {
+		if (ladder_footprint_bytes(&ladder->tiers[tier], kind, index) > 0)
+			return true;
+	}
+	return false;
+}
+
+uint64_t ladder_held_bytes(const struct tier *tier, const struct resource_view *view,
+			   bool is_measured)
 {
 	uint64_t footprint = ladder_footprint_bytes(tier, view->kind, view->index);
 
-	return units_permyriad(units_plus(view->others_bytes[basis], footprint),
-			       view->capacity_bytes);
+	return is_measured ? units_max(footprint, view->model_bytes) : footprint;
 }
 
-const struct resource_view *ladder_find_worst(const struct tier *tier,
+uint32_t ladder_held_permyriad(const struct tier *tier, const struct resource_view *view,
+			       enum ladder_basis basis, bool is_measured)
+{
+	return units_permyriad(
+		units_plus(view->others_bytes[basis], ladder_held_bytes(tier, view, is_measured)),
+		view->capacity_bytes);
+}
+
+uint32_t ladder_use_permyriad(const struct tier *tier, const struct resource_view *view,
+			      enum ladder_basis basis)
+{
+	return ladder_held_permyriad(tier, view, basis, false);
+}
+
+static const struct resource_view *find_worst(const struct tier *tier,
 					      const struct resources *resources,
-					      enum ladder_basis basis, uint32_t *ret_permyriad)
+					      enum ladder_basis basis, bool is_measured,
+					      uint32_t *ret_permyriad)
 {
 	const struct resource_view *worst = NULL;
 	uint32_t worst_permyriad = 0;
 
 	for (uint32_t i = 0; i < resources->count; i++) {
-		uint32_t use = ladder_use_permyriad(tier, &resources->view[i], basis);
+		uint32_t use = ladder_held_permyriad(tier, &resources->view[i], basis, is_measured);
 
 		if (worst && use <= worst_permyriad)
 			continue;
@@ -38,6 +61,20 @@ const struct resource_view *ladder_find_worst(const struct tier *tier,
 	}
 	*ret_permyriad = worst_permyriad;
 	return worst;
+}
+
+const struct resource_view *ladder_find_worst(const struct tier *tier,
+					      const struct resources *resources,
+					      enum ladder_basis basis, uint32_t *ret_permyriad)
+{
+	return find_worst(tier, resources, basis, false, ret_permyriad);
+}
+
+const struct resource_view *ladder_find_worst_held(const struct tier *tier,
+						   const struct resources *resources,
+						   bool is_measured, uint32_t *ret_permyriad)
+{
+	return find_worst(tier, resources, LADDER_NOW, is_measured, ret_permyriad);
 }
 
 uint32_t ladder_worst_permyriad(const struct tier *tier, const struct resources *resources,

@@ -40,6 +40,21 @@ uint64_t ladder_footprint_bytes(const struct tier *tier, uint32_t kind, uint32_t
 uint32_t ladder_use_permyriad(const struct tier *tier, const struct resource_view *view,
 			      enum ladder_basis basis);
 
+/* Whether any tier takes anything of such a resource: if not, no choice of a tier matters to it. */
+bool ladder_is_concerned(const struct ladder *ladder, uint32_t kind, uint32_t index);
+
+/*
+ * The same of the tier in place. Where is_measured says that what was measured is this tier's, the
+ * larger of that and the footprint counts: a model may outgrow what it was said to take.
+ */
+uint64_t ladder_held_bytes(const struct tier *tier, const struct resource_view *view,
+			   bool is_measured);
+uint32_t ladder_held_permyriad(const struct tier *tier, const struct resource_view *view,
+			       enum ladder_basis basis, bool is_measured);
+const struct resource_view *ladder_find_worst_held(const struct tier *tier,
+						   const struct resources *resources,
+						   bool is_measured, uint32_t *ret_permyriad);
+
 /* The view with the highest use, the first of equals; NULL if there is none. */
 const struct resource_view *ladder_find_worst(const struct tier *tier,
 					      const struct resources *resources,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "policy_use.h"
 
 #define STATE(state) (1U << (state))
 #define STATES_ALL                                                               \
@@ -19,11 +20,6 @@ static const uint32_t relievable[] = {STALL_GROUP, STALL_HOST};
 static const struct tier *serving_tier(const struct situation *s, const struct engine_config *c)
 {
 	return &c->ladder.tiers[s->serving];
-}
-
-uint32_t policy_use_permyriad(const struct situation *s, const struct engine_config *c)
-{
-	return ladder_worst_permyriad(serving_tier(s, c), &s->resources, LADDER_NOW);
 }
 
 uint32_t policy_stall_permyriad(const struct situation *s, uint32_t party, enum stall_span span)
@@ -65,33 +61,6 @@ static uint32_t cpu_wait_reason(const struct situation *s, const struct engine_c
 	if (s->cpu.others_wait_permyriad >= c->cpu_wait_above_permyriad)
 		return REASON_CPU_WAIT_OTHERS;
 	return REASON_NONE;
-}
-
-uint32_t policy_share_permyriad(const struct situation *s, const struct engine_config *c,
-				uint32_t stall_class)
-{
-	uint32_t kind = stall_class == STALL_GROUP ? RESOURCE_GROUP_MEMORY : RESOURCE_HOST_MEMORY;
-	const struct resource_view *tightest = NULL;
-	uint32_t tightest_permyriad = 0;
-	uint64_t ours;
-
-	if (s->serving == TIER_OFF)
-		return 0;
-	for (uint32_t i = 0; i < s->resources.count; i++) {
-		const struct resource_view *view = &s->resources.view[i];
-		uint32_t use = ladder_use_permyriad(serving_tier(s, c), view, LADDER_NOW);
-
-		if (view->kind != kind || (tightest && use <= tightest_permyriad))
-			continue;
-		tightest = view;
-		tightest_permyriad = use;
-	}
-	if (!tightest)
-		return PERMYRIAD;
-	ours = units_max(ladder_footprint_bytes(serving_tier(s, c), kind, tightest->index),
-			 tightest->model_bytes);
-	/* Of the whole: where memory stalls it is full, with page cache that others need, too. */
-	return units_permyriad(ours, tightest->capacity_bytes);
 }
 
 uint32_t policy_find_pressure(const struct situation *s, const struct engine_config *c)
@@ -146,7 +115,7 @@ static void blame_use(const struct situation *s, const struct engine_config *c, 
 {
 	uint32_t use;
 	const struct resource_view *worst =
-		ladder_find_worst(serving_tier(s, c), &s->resources, LADDER_NOW, &use);
+		ladder_find_worst_held(serving_tier(s, c), &s->resources, s->is_measured, &use);
 
 	if (worst && worst->kind != RESOURCE_VRAM)
 		blame_memory(p, worst->kind == RESOURCE_GROUP_MEMORY ? STALL_GROUP : STALL_HOST);
@@ -160,9 +129,9 @@ static void order_immediate(const struct situation *s, const struct engine_confi
 		hold(p, REASON_MIN_TIER);
 		return;
 	}
-	order(p, reason, SWITCH_IMMEDIATE,
-	      ladder_find_largest(&c->ladder, &s->resources, c->upgrade_below_permyriad,
-				  c->min_tier, highest));
+	while (highest > c->min_tier && !policy_does_fit(s, c, highest))
+		highest--;
+	order(p, reason, SWITCH_IMMEDIATE, (uint32_t)units_max(highest, c->min_tier));
 }
 
 /* Each rule returns whether it asks for something final; holds are noted and passed over. */
@@ -188,7 +157,12 @@ static bool rule_use_over_degrade(const struct situation *s, const struct engine
 		hold(p, REASON_UNCONFIRMED);
 		return false;
 	}
-	order_immediate(s, c, p, REASON_USE_OVER_DEGRADE, units_minus(s->serving, 1));
+	if (s->serving > c->min_tier &&
+	    policy_relievable_permyriad(s, c) < c->degrade_above_permyriad) {
+		hold(p, REASON_NOT_OURS);
+		return false;
+	}
+	order_immediate(s, c, p, REASON_USE_OVER_DEGRADE, (uint32_t)units_minus(s->serving, 1));
 	return p->action == PROPOSE_SWITCH;
 }
 
@@ -257,17 +231,23 @@ static bool rule_stall_over_above(const struct situation *s, const struct engine
 static bool rule_use_over_upgrade(const struct situation *s, const struct engine_config *c,
 				  struct proposal *p)
 {
-	uint32_t use = policy_use_permyriad(s, c);
+	uint32_t target = s->serving;
+	uint32_t use = policy_find_relievable(s, c, &target);
 
 	/* Over degrade_above but not confirmed: one sample alone starts nothing. */
-	if (use < c->upgrade_below_permyriad || use >= c->degrade_above_permyriad)
+	if (policy_use_permyriad(s, c) < c->upgrade_below_permyriad ||
+	    use >= c->degrade_above_permyriad)
 		return false;
 	blame_use(s, c, p);
 	if (s->serving <= c->min_tier) {
 		hold(p, REASON_MIN_TIER);
 		return false;
 	}
-	order(p, REASON_USE_OVER_UPGRADE, SWITCH_PLANNED, s->serving - 1);
+	if (use < c->upgrade_below_permyriad) {
+		hold(p, REASON_NOT_OURS);
+		return false;
+	}
+	order(p, REASON_USE_OVER_UPGRADE, SWITCH_PLANNED, target);
 	return true;
 }
 

@@ -36,7 +36,8 @@ struct situation {
 	bool is_fresh;     /* a sample has just come: steps up are decided on nothing else */
 	bool is_confirmed; /* use was over degrade_above twice in a row */
 	bool is_model_unseen;
-	uint32_t oom; /* REASON_OOM_GROUP, REASON_OOM_HOST, or REASON_NONE */
+	bool is_measured; /* what was measured of the model is the serving tier's */
+	uint32_t oom;     /* REASON_OOM_GROUP, REASON_OOM_HOST, or REASON_NONE */
 	struct resources resources;
 	uint32_t stall_permyriad[PRESSURE_PARTIES][STALL_CLASS_COUNT][STALL_SPAN_COUNT];
 	struct cpu_pressure cpu;
@@ -85,6 +86,10 @@ uint32_t policy_find_pressure(const struct situation *situation,
 /* Use of the serving tier, the worst resource. */
 uint32_t policy_use_permyriad(const struct situation *situation,
 			      const struct engine_config *config);
+
+/* The same, of the resources only of which a smaller tier that may be chosen takes less. */
+uint32_t policy_relievable_permyriad(const struct situation *situation,
+				     const struct engine_config *config);
 
 /* Our share of the memory that a stall of this class is about; the whole where that is unknown. */
 uint32_t policy_share_permyriad(const struct situation *situation,

@@ -10,6 +10,10 @@ enum {
 	WANTED_MIN_PERMYRIAD = 1000,
 	/* A wait counts if it lasts: the least of the window and of each of its parts. */
 	CPU_PARTS = 5,
+	/* Others wait because of the model only where the CPUs are taken: while one is idle, a wait
+	 * is for a quota of their own or for one CPU that they are bound to. A tenth is left for
+	 * what the records leave out: interrupts, idling for an instant, processes too small. */
+	CPU_BUSY_MIN_PERMYRIAD = 9000,
 };
 
 void pressure_init(struct pressure *pressure)
@@ -72,10 +76,10 @@ void pressure_close_window(struct pressure *pressure, uint64_t now_ns,
 	memset(pressure->open_stall_ns, 0, sizeof(pressure->open_stall_ns));
 }
 
-void pressure_add_host_stall(struct pressure *pressure, uint64_t begin_ns, uint64_t end_ns,
-			     uint64_t stall_ns)
+void pressure_add_total_stall(struct pressure *pressure, uint64_t begin_ns, uint64_t end_ns,
+			      enum stall_class stall_class, uint64_t stall_ns)
 {
-	window_add(&pressure->stall[PARTY_OTHERS][STALL_HOST], begin_ns, end_ns, stall_ns,
+	window_add(&pressure->stall[PARTY_OTHERS][stall_class], begin_ns, end_ns, stall_ns,
 		   WINDOW_BUCKET_NS);
 }
 
@@ -104,6 +108,15 @@ static uint64_t sum_between(const struct window *window, uint64_t now_ns, uint64
 	uint64_t newer = to_ns ? window_sum(window, now_ns, to_ns) : 0;
 
 	return units_minus(window_sum(window, now_ns, from_ns), newer);
+}
+
+static bool are_cpus_busy(const struct pressure *pressure, uint64_t now_ns, uint64_t length_ns,
+			  uint32_t cpu_count)
+{
+	uint64_t all_ns = window_sum(&pressure->cpu[CPU_ALL_TIME], now_ns, length_ns);
+	uint64_t whole_ns = units_scale(length_ns, cpu_count, 1);
+
+	return all_ns >= units_scale(whole_ns, CPU_BUSY_MIN_PERMYRIAD, PERMYRIAD);
 }
 
 static void get_part(const struct pressure *pressure, uint64_t now_ns, uint64_t from_ns,
@@ -148,5 +161,7 @@ void pressure_get_cpu(const struct pressure *pressure, uint64_t now_ns, uint64_t
 		whole.others_wait_permyriad = (uint32_t)units_min(whole.others_wait_permyriad,
 								  part.others_wait_permyriad);
 	}
+	if (!are_cpus_busy(pressure, now_ns, length_ns, cpu_count))
+		whole.others_wait_permyriad = 0;
 	*ret_cpu = whole;
 }

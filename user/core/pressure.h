@@ -46,7 +46,8 @@ struct cpu_pressure {
 	 * whole and of each fifth of it, so that a short burst after idling is none. 0 also while
 	 * it is not known, and when less than a tenth of a core was wanted. */
 	uint32_t model_wait_permyriad;
-	uint32_t others_wait_permyriad;   /* the same, as far as it overlaps the model's running */
+	/* The same, as far as it overlaps the model's running; 0 while CPUs are free. */
+	uint32_t others_wait_permyriad;
 	uint32_t others_demand_permyriad; /* time and wait, of all cores */
 };
 
@@ -61,9 +62,9 @@ void pressure_add(struct pressure *pressure, const struct process_delta *delta);
 void pressure_close_window(struct pressure *pressure, uint64_t now_ns,
 			   const struct event_window *window, struct attribution *attribution);
 
-/* Host-wide stall of others between two samples, where there are no process records. */
-void pressure_add_host_stall(struct pressure *pressure, uint64_t begin_ns, uint64_t end_ns,
-			     uint64_t stall_ns);
+/* Stall of others between two samples, where there are no process records. */
+void pressure_add_total_stall(struct pressure *pressure, uint64_t begin_ns, uint64_t end_ns,
+			      enum stall_class stall_class, uint64_t stall_ns);
 
 /* Memory stall of a party as a share of the last length_ns, with the open window's. */
 uint32_t pressure_stall_permyriad(const struct pressure *pressure, uint64_t now_ns, uint32_t party,

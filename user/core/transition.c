@@ -78,6 +78,7 @@ static void give_order(struct transition *t, const struct transition_input *in, 
 	t->mode = mode;
 	t->reason = reason;
 	t->is_open = true;
+	t->is_owed = false;
 	t->began_ns = in->now_ns;
 	if (mode == SWITCH_IMMEDIATE)
 		enter_loading(t, in);
@@ -101,6 +102,7 @@ static void finish(struct transition *t, const struct transition_input *in, bool
 	t->actual = t->to;
 	t->wanted = t->to;
 	t->is_assumed = is_assumed;
+	t->is_owed = false;
 	t->is_open = is_assumed; /* a manager may speak up late */
 	enter(t, SWITCH_SETTLING, units_plus(in->now_ns, in->config->settle_ns));
 	tell(out, DECISION_DONE, is_assumed ? REASON_ASSUMED : REASON_ACKNOWLEDGED);
@@ -197,6 +199,7 @@ static void fail(struct transition *t, const struct transition_input *in,
 	if (!t->is_open)
 		return;
 	t->is_open = false;
+	t->is_owed = !is_step_up;
 	t->actual = t->from;
 	t->wanted = is_step_up ? t->from : t->to;
 	enter(t, SWITCH_STEADY, is_step_up ? UINT64_MAX : units_plus(in->now_ns, t->backoff_ns));
@@ -247,6 +250,8 @@ static void hello_idle(struct transition *t, const struct transition_input *in,
 	t->is_open = false;
 	if (t->actual != t->wanted)
 		enter(t, SWITCH_STEADY, units_max(in->now_ns, in->earliest_ns));
+	else
+		t->is_owed = false;
 }
 
 static void drain_timeout(struct transition *t, const struct transition_input *in,
@@ -301,7 +306,10 @@ static void retry_timeout(struct transition *t, const struct transition_input *i
 		return;
 	if (is_planned_step_down && in->is_clear) {
 		t->wanted = t->actual;
-		tell(out, DECISION_CANCEL, REASON_PRESSURE_CLEARED);
+		/* Where a hello has named a larger tier there is no order to cancel. */
+		if (t->is_owed)
+			tell(out, DECISION_CANCEL, REASON_PRESSURE_CLEARED);
+		t->is_owed = false;
 		return;
 	}
 	if (t->wanted > t->actual && !in->does_wanted_fit) {
