@@ -175,6 +175,28 @@ static void killed_agent_is_followed_by_another(void **state)
 	assert_false(agent_has_left_files(&scene.agent));
 }
 
+/* A cleaner of temporary files must not cut the agent off, nor let a second one in. */
+static void emptied_run_directory_is_filled_again(void **state)
+{
+	(void)state;
+	static const char config[] = "[policy]\nwarmup = 0\n[switch]\nheartbeat = 1s\n"
+				     "[tier small]\nmemory = 20M\n";
+	char command[1024], path[512];
+
+	agent_start(&scene.agent, config, NULL);
+	snprintf(command, sizeof(command), "rm -rf %s/*", scene.agent.run_dir);
+	assert_int_equal(system(command), 0);
+	test_sleep_ns(2500 * NS_PER_MS);
+	if (agent_tierctl(&scene.agent, "status", output, sizeof(output)) != 0)
+		fail_msg("status: %s", output);
+	snprintf(command, sizeof(command), "timeout 5 %s --config %s --run-dir %s 2>&1",
+		 build_path("tierd", path, sizeof(path)), scene.agent.config, scene.agent.run_dir);
+	assert_int_equal(run_and_wait(command), 1);
+	agent_close_reader(&scene.agent);
+	agent_open_reader(&scene.agent);
+	agent_stop(&scene.agent, SIGTERM);
+}
+
 /* A terminal that nobody reads (a hung ssh) must not stop the agent, nor keep it from ending. */
 static void stuck_terminal_does_not_hold_up_the_agent(void **state)
 {
@@ -272,6 +294,7 @@ int main(void)
 		cmocka_unit_test_teardown(signal_while_it_runs_leaves_nothing, teardown),
 		cmocka_unit_test_teardown(signal_during_the_start_leaves_nothing, teardown),
 		cmocka_unit_test_teardown(killed_agent_is_followed_by_another, teardown),
+		cmocka_unit_test_teardown(emptied_run_directory_is_filled_again, teardown),
 		cmocka_unit_test_teardown(stuck_terminal_does_not_hold_up_the_agent, teardown),
 		cmocka_unit_test_teardown(without_privilege_it_says_so_and_exits_3, teardown),
 		cmocka_unit_test_teardown(second_agent_on_the_same_directory_refuses, teardown),

@@ -34,9 +34,19 @@ static int agent_wake(void *context, uint64_t now_ns)
 {
 	struct agent *agent = context;
 	struct event tick = {.kind = EVENT_TICK};
+	int result;
 
 	(void)now_ns;
 	agent->wake_timer.at_ns = LOOP_NEVER;
+	result = run_dir_check(&agent->dir);
+	if (result == -EBUSY) {
+		log_write(&agent->log, LOG_QUIET, "%s: another agent has taken over",
+			  agent->dir.path);
+		return result;
+	}
+	if (result < 0)
+		log_rate_limited(&agent->log, LOG_QUIET, "%s: %s", agent->dir.path,
+				 strerror(-result));
 	manager_fifo_check(agent->manager);
 	control_fifo_check(agent->control);
 	return agent_feed(agent, &tick);

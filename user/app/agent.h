@@ -66,6 +66,7 @@ struct agent {
 	struct nvml *nvml;
 	struct sampler *sampler;
 	bool is_sample_failing;    /* said once, not on every attempt */
+	uint64_t sample_failures;  /* of parts: GPUs, the model's processes */
 	unsigned int failed_walks; /* in a row */
 	uint32_t hello_pid;
 	bool is_calm;
