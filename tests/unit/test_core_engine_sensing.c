@@ -136,6 +136,31 @@ static void test_full_gpu_that_only_larger_tiers_use_is_not_ours(void **state)
 	assert_int_equal(switches(REASON_CALM), 0);
 }
 
+static void test_gpu_that_no_tier_relieves_does_not_choose_the_tier(void **state)
+{
+	(void)state;
+	config.min_tier = 1;
+	for (uint32_t tier = 1; tier < config.ladder.count; tier++)
+		config.ladder.tiers[tier].vram_bytes[0] = GB;
+	start("large");
+	run_with_gpu(10 * GB, GB);
+	assert_int_equal(switches(REASON_NONE), 0);
+	rig_oom(rig, PARTY_OTHERS, 0, false);
+	assert_int_equal(switches(REASON_OOM_HOST), 1);
+	assert_string_equal(rig_wanted(rig), "medium");
+}
+
+static void test_full_gpu_that_a_smaller_tier_leaves_is_stepped_down_for(void **state)
+{
+	(void)state;
+	config.ladder.tiers[4].vram_bytes[0] = 4 * GB;
+	config.ladder.tiers[3].vram_bytes[0] = 4 * GB;
+	start("large");
+	run_with_gpu(10 * GB, 4 * GB);
+	assert_int_equal(switches(REASON_USE_OVER_DEGRADE), 1);
+	assert_string_equal(rig_wanted(rig), "small");
+}
+
 /* ---- gaps ---- */
 
 static void test_gap_between_samples_is_a_loss(void **state)
@@ -223,6 +248,8 @@ int main(void)
 		TEST(test_gpu_that_no_tier_uses_does_not_count),
 		TEST(test_gpu_counts_from_the_reload_on_that_gives_a_tier_some),
 		TEST(test_full_gpu_that_only_larger_tiers_use_is_not_ours),
+		TEST(test_gpu_that_no_tier_relieves_does_not_choose_the_tier),
+		TEST(test_full_gpu_that_a_smaller_tier_leaves_is_stepped_down_for),
 		TEST(test_gap_between_samples_is_a_loss),
 		TEST(test_samples_that_are_meant_to_be_rare_are_no_gap),
 		TEST(test_others_wait_on_free_cpus_is_their_own),
