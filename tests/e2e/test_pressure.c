@@ -25,7 +25,9 @@ enum {
 	READER_MIB = 1024,
 };
 
-#define LATENCY_LIMIT_NS (100 * NS_PER_MS)
+#define OOM_LATENCY_LIMIT_NS (100 * NS_PER_MS)
+/* With the load itself on every CPU, and stall reported in steps of urgent_stall (50 ms). */
+#define STALL_LATENCY_LIMIT_NS (250 * NS_PER_MS)
 
 static struct scene scene;
 static pid_t extra_pids[8];
@@ -215,7 +217,7 @@ static void stall_reaches_the_manager_fast(void **state)
 	}
 	assert_true(count > EPISODES / 2);
 	latencies_print("stall to line", latencies_ns, count);
-	assert_true(latencies_ns[count * 99 / 100] < LATENCY_LIMIT_NS);
+	assert_true(latencies_ns[count * 99 / 100] < STALL_LATENCY_LIMIT_NS);
 }
 
 static void oom_kill_reaches_the_manager_fast(void **state)
@@ -245,7 +247,7 @@ static void oom_kill_reaches_the_manager_fast(void **state)
 		agent_need_match(&scene.agent, "switch ", " to=large", 60 * NS_PER_S, &line);
 	}
 	latencies_print("OOM kill to line", latencies_ns, OOMS);
-	assert_true(latencies_ns[OOMS - 1] < LATENCY_LIMIT_NS);
+	assert_true(latencies_ns[OOMS - 1] < OOM_LATENCY_LIMIT_NS);
 	agent_stop(&scene.agent, SIGTERM);
 }
 
