@@ -192,9 +192,29 @@ static void test_reload_without_the_tier_goes_to_the_largest_that_fits(void **st
 /* ---- when to come back -------------------------------------------------------------------------
  */
 
+/* A glimpse of the band is no reason to drain; a second look follows at once. */
+static void test_one_sample_in_the_band_starts_nothing(void **state)
+{
+	(void)state;
+	start("large");
+	rig->others_bytes = 45 * GB;
+	rig->now_ns += SECONDS(1);
+	rig_sample(rig);
+	assert_int_equal(rig_count(rig, 0, DECISION_SWITCH, REASON_NONE), 0);
+	assert_int_equal(rig_count(rig, 0, DECISION_HOLD, REASON_UNCONFIRMED), 1);
+	assert_int_equal(rig->out.sample_at_ns - rig->now_ns, config.confirm_ns);
+	rig->others_bytes = 20 * GB;
+	rig_run(rig, SECONDS(5), NULL);
+	assert_int_equal(rig_count(rig, 0, DECISION_SWITCH, REASON_NONE), 0);
+	rig->others_bytes = 45 * GB;
+	rig_run(rig, SECONDS(2), NULL);
+	assert_int_equal(rig_count(rig, 0, DECISION_SWITCH, REASON_USE_OVER_UPGRADE), 1);
+}
+
 static void test_sampling_follows_the_headroom(void **state)
 {
 	(void)state;
+	config.upgrade_below_permyriad = 9000; /* or the band would ask for a second look */
 	start("large");
 	assert_int_equal(rig->out.sample_at_ns - rig_status(rig)->time_ns <= SECONDS(1), true);
 	rig->others_bytes = 47 * GB; /* 3 GB below the limit, at 6 GB/s */
@@ -217,6 +237,7 @@ static void test_sampling_options_are_the_configured_ones(void **state)
 	config.sample_period_ns = SECONDS(3);
 	config.sample_period_min_ns = MILLIS(300);
 	config.fill_bytes_per_s = 2 * GB;
+	config.upgrade_below_permyriad = 9000; /* or the band would ask for a second look */
 	start("large");
 	rig->now_ns += SECONDS(3);
 	rig_sample(rig);
@@ -265,6 +286,7 @@ int main(void)
 		TEST(test_pause_holds_and_resume_starts_the_wait_anew),
 		TEST(test_reload_keeps_the_tier_by_name),
 		TEST(test_reload_without_the_tier_goes_to_the_largest_that_fits),
+		TEST(test_one_sample_in_the_band_starts_nothing),
 		TEST(test_sampling_follows_the_headroom),
 		TEST(test_sampling_options_are_the_configured_ones),
 		TEST(test_failed_samples_are_not_hammered),

@@ -64,6 +64,7 @@ static void test_little_headroom_over_the_footprint_is_sampled_sooner(void **sta
 	struct event event;
 
 	(void)state;
+	config.upgrade_below_permyriad = 9000; /* or the band would ask for a second look */
 	start("small");
 	event = rig_sample_event(rig);
 	event.sample.resources[0].model_bytes = 47 * GB;

@@ -18,6 +18,7 @@ static int set_up(void **state)
 	now.source = SOURCE_BPF;
 	now.is_warm = true;
 	now.is_fresh = true;
+	now.is_band_confirmed = true;
 	now.stabilization_ns = SECONDS(300);
 	now.resources.count = 1;
 	now.resources.view[0].kind = RESOURCE_HOST_MEMORY;

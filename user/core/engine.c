@@ -187,7 +187,9 @@ void engine_apply_transition(struct engine *engine, struct actions *out,
 		engine_push_order(engine, out, output.line, output.reason);
 	if (output.action == DECISION_SWITCH || output.action == DECISION_CANCEL) {
 		engine->over_limit_count = 0;
+		engine->over_band_count = 0;
 		engine->is_confirmed = false;
+		engine->is_band_confirmed = false;
 		engine_forget_holds(engine);
 	}
 	/* What the new tier's loading did is not held against it. */

@@ -56,9 +56,11 @@ struct engine {
 	struct event_sample sample;
 	uint64_t first_sample_ns;
 	uint64_t last_sample_ns;
-	uint64_t sample_base_ns; /* the next sample is due so long after this */
-	uint32_t over_limit_count;
+	uint64_t sample_base_ns;   /* the next sample is due so long after this */
+	uint32_t over_limit_count; /* samples in a row with use over degrade_above */
+	uint32_t over_band_count;  /* over upgrade_below */
 	bool is_confirmed;
+	bool is_band_confirmed;
 	bool was_model_seen;
 	bool is_model_unseen;
 	struct resources resources;

@@ -210,21 +210,28 @@ static void take_psi(struct engine *engine, const struct event_sample *sample)
 		units_minus(sample->psi_mem_some_ns, engine->sample.psi_mem_some_ns));
 }
 
-static void count_over_limit(struct engine *engine)
+/* One sample alone starts nothing: an imported row counts as two. */
+static bool count_over(uint32_t *count, uint32_t use, uint32_t threshold, uint32_t flags)
 {
+	if (use < threshold)
+		*count = 0;
+	else if (*count < UINT32_MAX)
+		(*count)++;
+	return *count >= 2 || (*count == 1 && (flags & SAMPLE_CONFIRMED));
+}
+
+static void count_over_limits(struct engine *engine)
+{
+	const struct engine_config *config = &engine->config;
+	uint32_t flags = engine->sample.flags;
 	uint32_t use;
 
 	ladder_find_worst_held(serving_tier(engine), &engine->resources,
 			       engine_is_tier_measured(engine), &use);
-	if (use < engine->config.degrade_above_permyriad) {
-		engine->over_limit_count = 0;
-		engine->is_confirmed = false;
-		return;
-	}
-	if (engine->over_limit_count < UINT32_MAX)
-		engine->over_limit_count++;
 	engine->is_confirmed =
-		engine->over_limit_count >= 2 || (engine->sample.flags & SAMPLE_CONFIRMED);
+		count_over(&engine->over_limit_count, use, config->degrade_above_permyriad, flags);
+	engine->is_band_confirmed =
+		count_over(&engine->over_band_count, use, config->upgrade_below_permyriad, flags);
 }
 
 void engine_take_sample(struct engine *engine, const struct event_sample *sample)
@@ -241,7 +248,7 @@ void engine_take_sample(struct engine *engine, const struct event_sample *sample
 	note_model(engine, &engine->sample);
 	view_resources(engine);
 	find_tightest_group(engine);
-	count_over_limit(engine);
+	count_over_limits(engine);
 }
 
 /* Room until the first resource reaches degrade_above with the serving tier in place. */
@@ -279,6 +286,8 @@ uint64_t engine_next_sample_ns(const struct engine *engine)
 	if (config->fill_bytes_per_s)
 		period_ns = units_scale(headroom_bytes(engine), NS_PER_S, config->fill_bytes_per_s);
 	period_ns = units_max(units_min(period_ns, longest_ns), config->sample_period_min_ns);
+	if (engine->over_band_count == 1)
+		period_ns = units_min(period_ns, config->confirm_ns);
 	return units_plus(engine->sample_base_ns, period_ns);
 }
 

@@ -247,6 +247,10 @@ static bool rule_use_over_upgrade(const struct situation *s, const struct engine
 		hold(p, REASON_NOT_OURS);
 		return false;
 	}
+	if (!s->is_band_confirmed) {
+		hold(p, REASON_UNCONFIRMED);
+		return false;
+	}
 	order(p, REASON_USE_OVER_UPGRADE, SWITCH_PLANNED, target);
 	return true;
 }

@@ -33,8 +33,9 @@ struct situation {
 	uint32_t source; /* enum pressure_source */
 	bool is_warm;
 	bool is_paused;
-	bool is_fresh;     /* a sample has just come: steps up are decided on nothing else */
-	bool is_confirmed; /* use was over degrade_above twice in a row */
+	bool is_fresh;          /* a sample has just come: steps up are decided on nothing else */
+	bool is_confirmed;      /* use was over degrade_above twice in a row */
+	bool is_band_confirmed; /* use was over upgrade_below twice in a row */
 	bool is_model_unseen;
 	bool is_measured; /* what was measured of the model is the serving tier's */
 	uint32_t oom;     /* REASON_OOM_GROUP, REASON_OOM_HOST, or REASON_NONE */
