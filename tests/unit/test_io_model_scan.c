@@ -41,7 +41,8 @@ static int tear_down(void **state)
 }
 
 /* As the kernel answers for a threaded group, where the file says so. */
-ssize_t read(int fd, void *buffer, size_t size) // NOLINT(readability-inconsistent-declaration-parameter-name)
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
+ssize_t read(int fd, void *buffer, size_t size)
 {
 	static const char MARK[] = "threaded";
 	ssize_t got = syscall(SYS_read, fd, buffer, size);
