@@ -20,10 +20,6 @@
 #define CLONE_THREAD 0x00010000 /* include/uapi/linux/sched.h */
 #define DEFAULT_PRIO 120        /* include/linux/sched/prio.h: static_prio of nice 0 */
 
-#ifndef BPF_LOCAL_STORAGE_GET_F_CREATE
-#define BPF_LOCAL_STORAGE_GET_F_CREATE (1ULL << 0)
-#endif
-
 /* task_struct.state became __state in 5.14 (2f064a59a11f). */
 struct task_struct___before_5_14 {
 	volatile long state;
@@ -83,7 +79,7 @@ enum {
 		pages_ > 0 ? (__u64)pages_ : 0;                                       \
 	})
 
-/* Since when the thread waits in its run queue, in that queue's own clock; 0 = it does not wait. */
+/* How long the thread has waited in its run queue, by that queue's own clock; 0 = it does not. */
 static __always_inline __u64 task_waiting_ns(struct task_struct *task)
 {
 	__u64 queued_ns, clock_ns;

@@ -80,7 +80,7 @@ struct oom_record {
 	__u32 parent_pid;
 	__u64 start_ns;
 	__u64 cgroup_id;       /* as in process_record */
-	__u64 limit_cgroup_id; /* as in process_record, at the time of the kill */
+	__u64 limit_cgroup_id; /* the group whose limit led to the kill; 0 if the host was short */
 	__u64 anon_bytes;
 	char comm[RECORD_COMM_LEN];
 };

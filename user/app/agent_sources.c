@@ -147,7 +147,7 @@ static int psi_readable(void *context, int fd, uint32_t events)
 
 /*
  * PSI tells at once when memory stalls; without it samples come by the timer alone. The threshold
- * is what the urgent stall rule looks at, over the smallest window that is allowed here.
+ * is stall_above as it was at the start, over the smallest window that is allowed here.
  */
 static int psi_start(struct agent *agent)
 {
