@@ -18,7 +18,7 @@ $(BUILD)/tests/e2e/%.o: CPPFLAGS += -Itests/kernel
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 $(WARNINGS) -fstack-protector-strong -fno-omit-frame-pointer
 DEPS      = -MMD -MP
-LDLIBS   := -lbpf -lelf -lz -linih -ljansson -ldl
+LDLIBS   := -lbpf -lelf -lz -linih -ljansson -lcsv -lm -ldl
 ifdef SANITIZE
 CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=address,undefined

@@ -9,8 +9,8 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 # libc6-dev is only recommended by gcc, and recommendations are left out.
-RUN_PACKAGES=(bpftool clang gcc libbpf-dev libc6-dev libcmocka-dev libelf-dev libinih-dev
-	libjansson-dev llvm make pkg-config zlib1g-dev)
+RUN_PACKAGES=(bpftool clang gcc libbpf-dev libc6-dev libcmocka-dev libcsv-dev libelf-dev
+	libinih-dev libjansson-dev llvm make pkg-config zlib1g-dev)
 TEST_PACKAGES=(clang-format clang-tidy cppcheck git jq linux-perf shellcheck universal-ctags)
 LOCK=/run/lock/tierd-setup.lock
 
