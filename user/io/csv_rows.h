@@ -46,7 +46,7 @@ enum csv_column {
 };
 
 /* What a host's memory is taken for where it is given in another unit than bytes. */
-#define CSV_HOST_BYTES_DEFAULT (UINT64_C(1) << 40)
+#define CSV_HOST_BYTES_DEFAULT (UINT64_C(64) << 30)
 
 struct csv_row {
 	uint64_t line;
