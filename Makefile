@@ -8,6 +8,7 @@ ARCH     := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PREFIX   ?= /usr/local
+KERNEL   ?= 6.12
 Q        := $(if $(V),,@)
 say       = @$(if $(V),:,printf '  %-8s%s\n' '$(1)' '$@')
 
@@ -15,6 +16,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
             -Wpointer-arith -Wundef -Wformat=2 -Wno-format-nonliteral
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(BUILD)/skel
 $(BUILD)/tests/e2e/%.o: CPPFLAGS += -Itests/kernel
+$(BUILD)/tests/vm/%.o: CPPFLAGS += -Itests/kernel -Itests/e2e
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 $(WARNINGS) -fstack-protector-strong -fno-omit-frame-pointer
 DEPS      = -MMD -MP
@@ -42,10 +44,11 @@ TEST_SKEL := $(TEST_BPF:%=$(BUILD)/skel/%.skel.h)
 UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/test_*.c))
 E2E_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
+VM_TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/test_*.c))
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all help deps run demo test test-quick unit-tests kernel-tests check install uninstall \
-        clean vmlinux format
+.PHONY: all help deps run demo test test-quick unit-tests kernel-tests vm-tests vmtest vmtest-all \
+        check install uninstall clean vmlinux format
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -70,6 +73,10 @@ test: ## set up, build, and run every test and check (root)
 
 test-quick: ## unit tests only: no root, no kernel
 	scripts/test.sh --quick
+
+vmtest: ## the tests in a guest under emulation (KERNEL=6.12, or 6.12/PLAN): needs no root
+	scripts/setup.sh vm
+	scripts/vm/vmtest.sh $(KERNEL)
 
 check: ## formatting, static analysis, layer rules
 	scripts/check.sh
@@ -145,6 +152,7 @@ $(PROGRAMS): $(BUILD)/%: $(BUILD)/user/app/%_main.o $(BUILD)/libapp.a $(BUILD)/l
 
 unit-tests: $(UNIT_TESTS)
 kernel-tests: $(KERNEL_TESTS) $(E2E_TESTS) $(TEST_TOOLS) $(PROGRAMS)
+vm-tests: $(VM_TESTS) $(PROGRAMS)
 
 $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUILD)/libcore.a \
 		$(BUILD)/libbase.a
@@ -155,12 +163,13 @@ $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUI
 test_support = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard $(1)/test_*.c $(1)/*.bpf.c), \
                  $(wildcard $(1)/*.c)))
 
-$(BUILD)/libtestkernel.a: $(call test_support,tests/kernel) $(call test_support,tests/e2e)
+$(BUILD)/libtestkernel.a: $(call test_support,tests/kernel) $(call test_support,tests/e2e) \
+		$(call test_support,tests/vm)
 	$(Q)rm -f $@
 	$(call say,AR)
 	$(Q)$(AR) rcs $@ $^
 
-$(KERNEL_TESTS) $(E2E_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtestkernel.a $(BUILD)/libapp.a \
+$(KERNEL_TESTS) $(E2E_TESTS) $(VM_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtestkernel.a $(BUILD)/libapp.a \
 		$(BUILD)/libio.a $(BUILD)/libcore.a $(BUILD)/libbase.a
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -lpthread -o $@

@@ -64,7 +64,7 @@ check_tidy() {
 # One file, for xargs. Warnings in system headers are counted on stderr, which helps nobody.
 tidy_one() {
 	local headers=$1 file=$2 output
-	local flags=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser -Itests/kernel "-I$BUILD/skel")
+	local flags=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser -Itests/kernel -Itests/e2e "-I$BUILD/skel")
 
 	if ! output=$(clang-tidy --quiet "$file" -- "${flags[@]}" 2>&1); then
 		grep -vE '^[0-9]+ warnings? generated|^Suppressed|^Use -' <<<"$output"
@@ -81,7 +81,7 @@ check_cppcheck() {
 	mkdir -p "$BUILD/check/cppcheck"
 	findings=$(c_files | grep -E '^(user|tests)/.*\.c$' | grep -v '\.bpf\.c$' |
 		cppcheck --file-list=- --quiet -j 2 --enable=warning,performance,portability \
-			--inline-suppr --std=c11 -D_GNU_SOURCE -Iinclude -Iuser -Itests/kernel \
+			--inline-suppr --std=c11 -D_GNU_SOURCE -Iinclude -Iuser -Itests/kernel -Itests/e2e \
 			--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak \
 			--cppcheck-build-dir="$BUILD/check/cppcheck" 2>&1)
 	[[ -z $findings ]] || {

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # Installs the Debian packages that are missing: `setup.sh run` for building and running,
-# `setup.sh test` (or nothing) for the tests and checks too. Where nothing is missing it needs no
-# root, no network and no time.
+# `setup.sh test` (or nothing) for the tests and checks too, `setup.sh vm` for building and for tests
+# in guests. Where nothing is missing it needs no root, no network and no time.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -11,6 +11,7 @@ source "$(dirname "$0")/lib.sh"
 # libc6-dev is only recommended by gcc, and recommendations are left out.
 RUN_PACKAGES=(bpftool clang gcc libbpf-dev libc6-dev libcmocka-dev libcsv-dev libelf-dev
 	libinih-dev libjansson-dev llvm make pkg-config zlib1g-dev)
+VM_PACKAGES=(busybox-static cpio kmod qemu-system-x86 xz-utils)
 TEST_PACKAGES=(clang-format clang-tidy cppcheck git jq linux-perf shellcheck universal-ctags)
 LOCK=/run/lock/tierd-setup.lock
 
@@ -47,7 +48,8 @@ main() {
 	case ${1:-test} in
 	run) ;;
 	test) packages+=("${TEST_PACKAGES[@]}") ;;
-	*) die "usage: setup.sh [run|test]" ;;
+	vm) packages+=("${VM_PACKAGES[@]}") ;;
+	*) die "usage: setup.sh [run|test|vm]" ;;
 	esac
 
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

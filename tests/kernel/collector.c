@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "io/psi.h"
 
 uint64_t test_now_ns(void)
 {
@@ -97,9 +98,11 @@ static void oom_keep(void *context, const struct oom_record *record)
 	};
 }
 
-struct collector *collector_open(uint64_t bulk_ring_bytes, uint64_t urgent_ring_bytes)
+static struct collector *collector_start(uint64_t bulk_ring_bytes, uint64_t urgent_ring_bytes,
+					 uint64_t report_floor_ns)
 {
 	struct collector *collector = calloc(1, sizeof(*collector));
+	uint64_t psi_window_ns;
 	char error[256] = "";
 
 	assert_non_null(collector);
@@ -109,12 +112,12 @@ struct collector *collector_open(uint64_t bulk_ring_bytes, uint64_t urgent_ring_
 	struct probes_options options = {
 		.settings =
 			{
-				.report_floor_ns = NS_PER_MS,
+				.report_floor_ns = report_floor_ns,
 				.urgent_stall_ns = 50 * NS_PER_MS,
 				.bulk_wakeup_bytes = UINT64_MAX,
 				.page_bytes = (uint32_t)sysconf(_SC_PAGESIZE),
 				.ignore_nice = 10,
-				.is_memstall_kept = 1,
+				.is_memstall_kept = psi_probe(&psi_window_ns) != -EOPNOTSUPP,
 			},
 		.bulk_ring_bytes = bulk_ring_bytes ? bulk_ring_bytes : 4 * MIB,
 		.urgent_ring_bytes = urgent_ring_bytes ? urgent_ring_bytes : 256 * KIB,
@@ -128,6 +131,16 @@ struct collector *collector_open(uint64_t bulk_ring_bytes, uint64_t urgent_ring_
 		fail_msg("probes_open: %s: %s", strerror(-result), error);
 	collector_look(collector); /* gives every thread its base */
 	return collector;
+}
+
+struct collector *collector_open(uint64_t bulk_ring_bytes, uint64_t urgent_ring_bytes)
+{
+	return collector_start(bulk_ring_bytes, urgent_ring_bytes, NS_PER_MS);
+}
+
+struct collector *collector_open_exact(void)
+{
+	return collector_start(0, 0, 0);
 }
 
 void collector_close(struct collector *collector)

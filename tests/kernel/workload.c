@@ -257,6 +257,14 @@ void group_remove_all(void)
 		;
 }
 
+void group_write(const char *path, const char *file, const char *text)
+{
+	char name[512];
+
+	snprintf(name, sizeof(name), "%s/%s", path, file);
+	write_text(name, text);
+}
+
 uint64_t group_id(const char *path)
 {
 	struct stat status;

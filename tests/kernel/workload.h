@@ -58,6 +58,7 @@ const char *group_make(enum group_kind kind, const char *name, uint64_t memory_l
 /* A group without a limit of its own below another one. */
 const char *group_make_below(const char *parent, const char *name);
 void group_remove_all(void);
+void group_write(const char *path, const char *file, const char *text);
 uint64_t group_id(const char *path);
 
 /* The number behind `key ` (or `key=`, after the line that starts with `line `) in group/file. */

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=dash
+#
+# Everything that can be measured on one kernel, booted with PSI on. Sourced by init.sh.
+keep doctor ./tierctl doctor
+keep doctor.json ./tierctl doctor --json
+run programs 60 tests/vm/test_programs
+run oracles 120 tests/vm/test_oracles
+run stall 60 tests/vm/test_stall
+run agent 120 tests/vm/test_agent
