@@ -64,9 +64,9 @@ apt_has() {
 	apt-cache "${apt_options[@]}" policy "$1" | grep "^ *Candidate: [0-9]" >/dev/null
 }
 
-# The newest package whose name matches the extended regular expression, by version.
-apt_newest() {
-	apt-cache "${apt_options[@]}" pkgnames linux-image- | grep -E "^$1\$" | sort -V | tail -n 1
+# The packages whose names match the extended regular expression, the newest version first.
+apt_matching() {
+	apt-cache "${apt_options[@]}" pkgnames linux-image- | grep -E "^$1\$" | sort -rV
 }
 
 # apt_unpack FOLDER PACKAGE...

@@ -18,16 +18,22 @@ source "$(dirname "$0")/apt.sh"
 ARM64_PACKAGES=(libc6 busybox-static libbpf1 libbpf-dev libelf1 libelf-dev zlib1g zlib1g-dev
 	libinih1 libinih-dev libjansson4 libjansson-dev libcmocka0 libcmocka-dev)
 
-# A kernel's image may be split into two packages (since 6.19); the meta-package then holds neither.
+# The packages of the newest kernel that matches, its own first. Since 6.19 the image is split in two,
+# and the archive does not have both halves of every version.
 kernel_packages() {
-	local image=$1 binary=linux-binary-${1#linux-image-} modules=linux-modules-${1#linux-image-}
+	local image binary modules
 
-	if apt_has "$binary"; then
-		echo "$binary"
-		! apt_has "$modules" || echo "$modules"
-	else
-		echo "$image"
-	fi
+	while read -r image; do
+		binary=linux-binary-${image#linux-image-}
+		modules=linux-modules-${image#linux-image-}
+		if apt_has "$binary" && apt_has "$modules"; then
+			echo "$binary" "$modules"
+			return
+		elif ! apt_has "$binary" && apt_has "$image"; then
+			echo "$image"
+			return
+		fi
+	done < <(apt_matching "$1")
 }
 
 # Debian's modules have no index until they are installed.
@@ -39,18 +45,17 @@ index_modules() {
 }
 
 fetch_kernel() {
-	local name=$1 folder=$cache/$1 image packages work release suites
+	local name=$1 folder=$cache/$1 packages work release suites
 
 	kernel_read "$name"
 	IFS=, read -ra suites <<<"$kernel_suites"
 	apt_open "$kernel_arch" "${suites[@]}"
-	image=$(apt_newest "linux-image-$kernel_version-cloud-$kernel_arch")
-	[[ -n $image ]] || die "Debian has no kernel for '$name' ($kernel_version in ${suites[*]})"
-	mapfile -t packages < <(kernel_packages "$image")
+	read -ra packages < <(kernel_packages "linux-image-$kernel_version-cloud-$kernel_arch") ||
+		die "Debian has no kernel for '$name' ($kernel_version in ${suites[*]})"
 	echo "fetching $name: ${packages[*]}"
 	work=$(mktemp -d "$cache/fetch.XXXXXX")
 	apt_unpack "$work/unpacked" "${packages[@]}"
-	release=${image#linux-image-}
+	release=${packages[0]#linux-*-}
 	mkdir "$work/kernel"
 	cp "$work"/unpacked/boot/vmlinu[xz]-"$release" "$work/kernel/vmlinuz"
 	index_modules "$work/unpacked" "$release"

@@ -22,7 +22,6 @@ static const struct {
 	{"5.10", "oom_mark_victim_task"},      {"6.1", "oom_mark_victim_task"},
 	{"6.1-arm64", "oom_mark_victim_task"}, {"6.12", "oom_mark_victim_pid"},
 	{"6.12-arm64", "oom_mark_victim_pid"}, {"6.18", "oom_mark_victim_pid"},
-	{"7.0", "oom_mark_victim_pid"},        {"newest", "oom_mark_victim_pid"},
 };
 
 static const char *left_out_here(void)
