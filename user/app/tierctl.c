@@ -16,8 +16,9 @@ enum {
 };
 
 static const struct tierctl_command *const COMMANDS[] = {
-	&TIERCTL_STATUS, &TIERCTL_PAUSE,  &TIERCTL_RESUME,       &TIERCTL_RELOAD, &TIERCTL_HELLO,
-	&TIERCTL_ACK,    &TIERCTL_LISTEN, &TIERCTL_CHECK_CONFIG, &TIERCTL_DETECT, &TIERCTL_DOCTOR,
+	&TIERCTL_STATUS, &TIERCTL_PAUSE,  &TIERCTL_RESUME, &TIERCTL_RELOAD,
+	&TIERCTL_HELLO,  &TIERCTL_ACK,    &TIERCTL_LISTEN, &TIERCTL_CHECK_CONFIG,
+	&TIERCTL_DETECT, &TIERCTL_DOCTOR, &TIERCTL_REPLAY,
 };
 
 static const struct argp_option COMMON_OPTIONS[] = {
@@ -129,7 +130,7 @@ static void print_help(FILE *file)
 	      "  --version            the version\n\n"
 	      "Exit status: 0 done or yes, 1 no or failed, 2 wrong usage or config, 3 no "
 	      "privilege,\n"
-	      "no agent, or no answer from it.\n",
+	      "no agent, or no answer from it, 4 a file of data that cannot be used.\n",
 	      file);
 }
 

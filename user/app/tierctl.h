@@ -15,6 +15,7 @@ enum tierctl_exit {
 	TIERCTL_NO = 1,          /* a negative answer, or something failed */
 	TIERCTL_USAGE = 2,       /* command line or config */
 	TIERCTL_UNAVAILABLE = 3, /* no privilege, no agent, no answer from it */
+	TIERCTL_BAD_INPUT = 4,   /* a CSV file that is none */
 };
 
 enum {
@@ -32,6 +33,11 @@ enum tierctl_key {
 	TIERCTL_KEY_WRITE,
 	TIERCTL_KEY_TIER,
 	TIERCTL_KEY_PID,
+	TIERCTL_KEY_CONFIG,
+	TIERCTL_KEY_POLICY,
+	TIERCTL_KEY_FROM,
+	TIERCTL_KEY_TO,
+	TIERCTL_KEY_MEMORY,
 	TIERCTL_KEY_COUNT,
 };
 
@@ -63,6 +69,7 @@ extern const struct tierctl_command TIERCTL_LISTEN;
 extern const struct tierctl_command TIERCTL_CHECK_CONFIG;
 extern const struct tierctl_command TIERCTL_DETECT;
 extern const struct tierctl_command TIERCTL_DOCTOR;
+extern const struct tierctl_command TIERCTL_REPLAY;
 
 /* All of main(). Usage errors end the process with TIERCTL_USAGE. */
 int tierctl_run(int argc, char **argv);

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "offline.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "base/utf8.h"
+#include "option_table.h"
+
+enum {
+	QUOTED_LEN = 48,
+};
+
+static int complain_value(const char *flag, const char *value, const char *what)
+{
+	char quoted[QUOTED_LEN];
+
+	fprintf(stderr, "tierctl: %s: \"%s\" is not %s\n", flag,
+		utf8_copy_printable(value, strlen(value), quoted, sizeof(quoted)), what);
+	return -EINVAL;
+}
+
+int offline_get_duration(const struct tierctl *tierctl, enum tierctl_key key, const char *flag,
+			 uint64_t *ret_ns)
+{
+	const char *value = tierctl_get(tierctl, key);
+
+	if (value && units_parse_duration(value, ret_ns) < 0)
+		return complain_value(flag, value, "a time such as 90, 250ms or 10m");
+	return 0;
+}
+
+int offline_get_bytes(const struct tierctl *tierctl, enum tierctl_key key, const char *flag,
+		      uint64_t *ret_bytes)
+{
+	const char *value = tierctl_get(tierctl, key);
+	uint64_t bytes = 0;
+
+	if (!value)
+		return 0;
+	if (units_parse_bytes(value, &bytes) < 0 || bytes < MIB || bytes > (GIB << 30))
+		return complain_value(flag, value, "a size from 1M on, such as 64G");
+	*ret_bytes = bytes;
+	return 0;
+}
+
+static void print_warning(void *context, const char *text)
+{
+	(void)context;
+	fprintf(stderr, "tierctl: warning: %s\n", text);
+}
+
+/* A config around the overrides alone, so that what is wrong with them shows before any file does.
+ */
+static int check_overrides(const struct config_overrides *overrides, struct app_config *scratch,
+			   char *error, size_t error_size)
+{
+	static const char TEXT[] = "[tier any]\nmemory = 1G\n";
+
+	return config_load_text(TEXT, sizeof(TEXT) - 1, "", overrides, scratch, error, error_size);
+}
+
+int offline_read(const struct tierctl *tierctl, struct offline *ret_offline)
+{
+	const char *path = tierctl_get(tierctl, TIERCTL_KEY_CONFIG);
+	char error[CONFIG_ERROR_LEN];
+	int result;
+
+	ret_offline->overrides = (struct config_overrides){{NULL}};
+	ret_offline->overrides.values[option_find("policy", "policy") - OPTION_TABLE] =
+		tierctl_get(tierctl, TIERCTL_KEY_POLICY);
+	ret_offline->options = (struct input_options){
+		.config = path ? &ret_offline->config : NULL,
+		.overrides = &ret_offline->overrides,
+		.on_warning = print_warning,
+	};
+	result = check_overrides(&ret_offline->overrides, &ret_offline->config, error,
+				 sizeof(error));
+	if (result == 0 && path)
+		result = config_load_file(path, &ret_offline->overrides, &ret_offline->config,
+					  error, sizeof(error));
+	if (result == 0)
+		return offline_get_bytes(tierctl, TIERCTL_KEY_MEMORY, "--memory",
+					 &ret_offline->options.host_bytes);
+	fprintf(stderr, "tierctl: %s\n", error);
+	return -EINVAL;
+}
