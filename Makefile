@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # `make help` lists what can be asked for. BUILD= names another output folder; SANITIZE=1 builds
-# with ASan and UBSan (into its own folder, by `make test`); V=1 shows the commands.
+# with ASan and UBSan, FUZZ=1 for libFuzzer besides (each into its own folder, by `make test`); V=1
+# shows the commands.
 
 BUILD    ?= build
 ARCH     := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
@@ -26,6 +27,11 @@ CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=address,undefined
 endif
 
+ifdef FUZZ
+CC       := $(CLANG)
+CFLAGS   += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+endif
+
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(ARCH) -Iinclude \
               -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-declarations \
               -fno-stack-protector
@@ -45,6 +51,7 @@ UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/test_*.c))
 E2E_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
 VM_TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/test_*.c))
+FUZZ_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all help deps run demo test test-quick unit-tests kernel-tests vm-tests vmtest vmtest-all \
@@ -151,6 +158,7 @@ $(PROGRAMS): $(BUILD)/%: $(BUILD)/user/app/%_main.o $(BUILD)/libapp.a $(BUILD)/l
 # ---- tests --------------------------------------------------------------------------------------
 
 unit-tests: $(UNIT_TESTS)
+fuzz-tests: $(FUZZ_TESTS)
 kernel-tests: $(KERNEL_TESTS) $(E2E_TESTS) $(TEST_TOOLS) $(PROGRAMS)
 vm-tests: $(VM_TESTS) $(PROGRAMS)
 
@@ -158,6 +166,12 @@ $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUI
 		$(BUILD)/libbase.a
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@
+
+# With FUZZ=1 only.
+$(FUZZ_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUILD)/libcore.a \
+		$(BUILD)/libbase.a
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 # Shared by the tests that need a kernel: everything there that is not a test of its own.
 test_support = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard $(1)/test_*.c $(1)/*.bpf.c), \

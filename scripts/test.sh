@@ -18,6 +18,8 @@ UNIT_TIMEOUT_S=60
 CHECK_TIMEOUT_S=240
 KERNEL_TIMEOUT_S=150
 E2E_TIMEOUT_S=360
+FUZZ_TIMEOUT_S=60
+FUZZ_TIME_S=5
 
 passed=0
 failed=0
@@ -119,6 +121,21 @@ run_programs() {
 	done
 }
 
+# Each target for a few seconds, from its seeds on; what it finds new goes into the build folder.
+fuzz_tests() {
+	local build=$1 source name found
+
+	for source in tests/fuzz/fuzz_*.c; do
+		[[ -e $source ]] || continue
+		name=$(basename "$source" .c)
+		found=$build/corpus/${name#fuzz_}
+		mkdir -p "$found"
+		run_test "fuzz/$name" $FUZZ_TIMEOUT_S "$build/tests/fuzz/$name" \
+			-max_total_time=$FUZZ_TIME_S -timeout=10 -rss_limit_mb=1024 \
+			-artifact_prefix="$found/" "$found" "tests/fuzz/corpus/${name#fuzz_}"
+	done
+}
+
 run_shell_tests() {
 	local script
 
@@ -151,6 +168,9 @@ everything() {
 	run_test "checks" $CHECK_TIMEOUT_S scripts/check.sh
 	if build "build with sanitizers" BUILD="$BUILD/asan" SANITIZE=1 unit-tests; then
 		run_programs unit sanitized "$BUILD/asan" $UNIT_TIMEOUT_S
+	fi
+	if build "build with libFuzzer" BUILD="$BUILD/fuzz" FUZZ=1 fuzz-tests; then
+		fuzz_tests "$BUILD/fuzz"
 	fi
 	kernel_tests
 }

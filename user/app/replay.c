@@ -9,9 +9,12 @@
 #include "base/units.h"
 
 enum {
-	/* Between two events. Over a week of heartbeats; whatever was going on has long ended, and
-	 * a file with an absurd gap takes no longer than others. */
-	TICKS_IN_GAP_MAX = 100000,
+	/*
+	 * Between two events. An engine without events has nothing going on that lasts longer: a
+	 * drain is assumed done within seconds, and settling takes an hour at most, with a
+	 * heartbeat each second at most. A file with an absurd gap takes no longer than others.
+	 */
+	TICKS_IN_GAP_MAX = 10000,
 };
 
 struct replay {

@@ -253,7 +253,8 @@ static int make_series(struct load *load, struct requests_series *ret_series)
 	for (uint32_t i = 0; i < count; i++) {
 		double share = highest ? others[i] / (double)highest : 0;
 
-		others[i] = options->low + (options->high - options->low) * share;
+		/* So that both ends come out exactly. */
+		others[i] = options->low * (1 - share) + options->high * share;
 	}
 	*ret_series = (struct requests_series){count, others};
 	return 0;
