@@ -78,6 +78,7 @@ write_config() {
 		[model]
 		cgroup = $group/model
 		[policy]
+		policy = threshold
 		stabilization = 8s
 		warmup = 3s
 		trend = 5s

@@ -43,7 +43,7 @@ static void test_failed_step_ups_double_the_wait_up_to_eight_times(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(factors); i++) {
-		stabilizer_note_step_up(&stabilizer, now_ns);
+		stabilizer_note_step_up(&stabilizer, now_ns, SECONDS(300));
 		now_ns += SECONDS(100);
 		stabilizer_note_step_down(&stabilizer, now_ns, WAIT);
 		assert_int_equal(wait_at(now_ns), factors[i] * WAIT);
@@ -53,7 +53,7 @@ static void test_failed_step_ups_double_the_wait_up_to_eight_times(void **state)
 static void test_step_up_that_lasted_is_no_failure(void **state)
 {
 	(void)state;
-	stabilizer_note_step_up(&stabilizer, SECONDS(1000));
+	stabilizer_note_step_up(&stabilizer, SECONDS(1000), SECONDS(300));
 	stabilizer_note_step_down(&stabilizer, SECONDS(1301), WAIT);
 	assert_int_equal(wait_at(SECONDS(1301)), WAIT);
 	stabilizer_note_step_down(&stabilizer, SECONDS(1302), WAIT);
@@ -63,7 +63,7 @@ static void test_step_up_that_lasted_is_no_failure(void **state)
 static void test_one_failure_counts_once(void **state)
 {
 	(void)state;
-	stabilizer_note_step_up(&stabilizer, SECONDS(1000));
+	stabilizer_note_step_up(&stabilizer, SECONDS(1000), SECONDS(300));
 	stabilizer_note_step_down(&stabilizer, SECONDS(1001), WAIT);
 	stabilizer_note_step_down(&stabilizer, SECONDS(1002), WAIT);
 	assert_int_equal(wait_at(SECONDS(1002)), 2 * WAIT);

@@ -98,7 +98,7 @@ static bool is_padding(size_t at)
 	static const size_t BEFORE[] = {
 		offsetof(struct decision, worst),
 		offsetof(struct decision, worst) + sizeof(struct decision_use),
-		offsetof(struct decision, calm_ns),
+		offsetof(struct decision, expected_calm_ns),
 		offsetof(struct decision, victim.cgroup_id),
 		offsetof(struct decision, victim.amount),
 		offsetof(struct decision, culprit.cgroup_id),

@@ -56,6 +56,8 @@ static const struct setting {
 	APP_NUMBER("policy", "upgrade_below", "0.7", engine.upgrade_below_permyriad, 7000),
 	APP_NUMBER("policy", "margin", "7.5%", engine.margin_permyriad, 750),
 	APP_NUMBER("policy", "stabilization", "5s", engine.stabilization_ns, 5 * NS_PER_S),
+	APP_NUMBER("policy", "stabilization_min", "45s", engine.stabilization_min_ns,
+		   45 * NS_PER_S),
 	APP_NUMBER("policy", "warmup", "0", engine.warmup_ns, 0),
 	APP_NUMBER("policy", "confirm", "50ms", engine.confirm_ns, 50 * NS_PER_MS),
 	APP_NUMBER("policy", "trend", "30s", engine.trend_ns, 30 * NS_PER_S),
@@ -76,10 +78,14 @@ static const struct setting {
 	APP_NUMBER("switch", "ack_timeout", "2m", engine.ack_timeout_ns, 120 * NS_PER_S),
 	APP_NUMBER("switch", "settle", "1s", engine.settle_ns, NS_PER_S),
 	APP_NUMBER("switch", "heartbeat", "20s", engine.heartbeat_ns, 20 * NS_PER_S),
+	APP_NUMBER("cost", "drain", "5s", engine.cost_drain_ns, 5 * NS_PER_S),
+	APP_NUMBER("cost", "drain_quality", "25%", engine.cost_drain_quality_permyriad, 2500),
+	APP_NUMBER("cost", "abort", "1m", engine.cost_abort_ns, 60 * NS_PER_S),
+	APP_NUMBER("cost", "over", "1.5", engine.cost_over_permille, 1500),
+	APP_NUMBER("cost", "full", "10", engine.cost_full_permille, 10000),
 	APP_NUMBER("sampling", "period", "2s", engine.sample_period_ns, 2 * NS_PER_S),
 	APP_NUMBER("sampling", "period_min", "100ms", engine.sample_period_min_ns, 100 * NS_PER_MS),
 	APP_NUMBER("sampling", "fill_rate", "1G", engine.fill_bytes_per_s, GIB),
-	/* There is one policy only, so the default is set again. */
 	APP_NUMBER("policy", "policy", "threshold", engine.policy, POLICY_THRESHOLD),
 };
 _Static_assert(ARRAY_SIZE(SETTINGS) <= CONFIG_OPTIONS_MAX, "too many settings");

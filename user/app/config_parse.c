@@ -128,7 +128,7 @@ static void begin_tier(struct parser *parser, const char *section, const char *t
 	parser->tier = ladder->count++;
 	parser->is_in_tier = true;
 	draft->line_of_tier[parser->tier] = parser->line;
-	memset(&ladder->tiers[parser->tier], 0, sizeof(ladder->tiers[0]));
+	config_set_tier_defaults(&ladder->tiers[parser->tier]);
 	snprintf(ladder->tiers[parser->tier].name, EVENT_TIER_NAME_LEN, "%s", tier_name);
 }
 
@@ -150,7 +150,7 @@ static void begin_section(struct parser *parser, const char *section)
 	if (!is_known_section(section))
 		config_draft_fail(parser->draft, parser->line,
 				  "[%s]: no such section; allowed: agent, model, policy, switch, "
-				  "sampling and tier NAME",
+				  "cost, sampling and tier NAME",
 				  quote(section, quoted));
 }
 
@@ -244,9 +244,10 @@ static void set_tier_option(struct parser *parser, const char *key, const char *
 	char quoted[QUOTED_LEN];
 
 	if (!row) {
-		config_draft_fail(draft, parser->line,
-				  "tier %s.%s: no such key; allowed: memory, vram, cores, quality",
-				  tier->name, quote(key, quoted));
+		config_draft_fail(
+			draft, parser->line,
+			"tier %s.%s: no such key; allowed: memory, vram, cores, quality, load",
+			tier->name, quote(key, quoted));
 		return;
 	}
 	int *line = &draft->line_of_tier_option[parser->tier][row - TIER_OPTION_TABLE];
@@ -332,6 +333,18 @@ static void apply_overrides(struct config_draft *draft, const struct config_over
 		if (option_set(&OPTION_TABLE[i], &draft->config, overrides->values[i], message,
 			       sizeof(message)) < 0)
 			config_draft_fail_option(draft, &OPTION_TABLE[i], message);
+	}
+}
+
+void config_set_tier_defaults(struct tier *ret_tier)
+{
+	char error[CONFIG_ERROR_LEN];
+
+	memset(ret_tier, 0, sizeof(*ret_tier));
+	for (size_t i = 0; i < TIER_OPTION_COUNT; i++) {
+		if (*TIER_OPTION_TABLE[i].fallback)
+			option_set(&TIER_OPTION_TABLE[i], ret_tier, TIER_OPTION_TABLE[i].fallback,
+				   error, sizeof(error));
 	}
 }
 

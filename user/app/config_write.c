@@ -17,6 +17,7 @@ static const struct section_help {
 	{"model", "Which processes are the model's. Children belong to it, too."},
 	{"policy", "When to step down, and when up again."},
 	{"switch", "How a step is carried out."},
+	{"cost", "What switching and crowding cost, for the adaptive policy and for the score."},
 	{"sampling", "How often the system is looked at."},
 };
 
@@ -117,25 +118,28 @@ int config_write_example(FILE *file)
 	static const char HEADING[] =
 		"Example config of tierd. Commented options show their defaults.\n"
 		"Check it with: tierctl check-config FILE";
-	static const struct tier TIERS[] = {
-		{.name = "small",
-		 .memory_bytes = 2 * GIB,
-		 .cores_permille = 2000,
-		 .quality_permyriad = 4000},
-		{.name = "medium",
-		 .memory_bytes = 5 * GIB,
-		 .cores_permille = 4000,
-		 .quality_permyriad = 7000},
-		{.name = "large",
-		 .memory_bytes = 9 * GIB,
-		 .cores_permille = 4000,
-		 .quality_permyriad = 10000},
+	static const struct {
+		const char *name;
+		uint64_t memory_bytes;
+		uint32_t cores_permille;
+		uint32_t quality_permyriad;
+	} TIERS[] = {
+		{"small", 2 * GIB, 2000, 4000},
+		{"medium", 5 * GIB, 4000, 7000},
+		{"large", 9 * GIB, 4000, 10000},
 	};
 	struct app_config config;
 
 	config_set_defaults(&config);
-	memcpy(&config.engine.ladder.tiers[1], TIERS, sizeof(TIERS));
-	config.engine.ladder.count += ARRAY_SIZE(TIERS);
+	for (size_t i = 0; i < ARRAY_SIZE(TIERS); i++) {
+		struct tier *tier = &config.engine.ladder.tiers[config.engine.ladder.count++];
+
+		config_set_tier_defaults(tier);
+		snprintf(tier->name, sizeof(tier->name), "%s", TIERS[i].name);
+		tier->memory_bytes = TIERS[i].memory_bytes;
+		tier->cores_permille = TIERS[i].cores_permille;
+		tier->quality_permyriad = TIERS[i].quality_permyriad;
+	}
 	return config_write(file, &config, CONFIG_COMMENTED, HEADING);
 }
 

@@ -74,13 +74,12 @@ static uint32_t largest_gpu_index(const struct hardware *hardware)
 static void make_tier(const struct hardware *hardware, const struct tier_guess *guess,
 		      struct tier *ret_tier)
 {
-	*ret_tier = (struct tier){
-		.memory_bytes = round_size(
-			units_scale(hardware->memory_bytes, guess->memory_permyriad, PERMYRIAD)),
-		.cores_permille = round_cores((uint32_t)units_scale(
-			hardware->cores_permille, guess->cores_permyriad, PERMYRIAD)),
-		.quality_permyriad = guess->quality_permyriad,
-	};
+	config_set_tier_defaults(ret_tier);
+	ret_tier->memory_bytes =
+		round_size(units_scale(hardware->memory_bytes, guess->memory_permyriad, PERMYRIAD));
+	ret_tier->cores_permille = round_cores(
+		(uint32_t)units_scale(hardware->cores_permille, guess->cores_permyriad, PERMYRIAD));
+	ret_tier->quality_permyriad = guess->quality_permyriad;
 	snprintf(ret_tier->name, sizeof(ret_tier->name), "%s", guess->name);
 	if (hardware->gpu_count == 0)
 		return;

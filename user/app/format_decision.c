@@ -40,6 +40,8 @@ static const struct decision_share {
 	SHARE(others_cpu_wait_permyriad),
 	SHARE(cpu_wait_above_permyriad),
 	SHARE(others_demand_permyriad),
+	SHARE(forecast_permyriad),
+	SHARE(trust_permyriad),
 #undef SHARE
 };
 /* clang-format on */
@@ -97,6 +99,8 @@ void format_add_decision(struct json *json, const struct decision *decision,
 		json_add_u64(json, SHARES[i].key, share);
 	}
 	json_add_i64(json, "trend_permyriad_per_min", decision->trend_permyriad_per_min);
+	json_add_u64(json, "expected_calm_ns", decision->expected_calm_ns);
+	json_add_i64(json, "gain_ms", decision->gain_ms);
 	json_add_u64(json, "calm_ns", decision->calm_ns);
 	json_add_u64(json, "stabilization_ns", decision->stabilization_ns);
 	json_add_u64(json, "lost_bulk", decision->lost_bulk);

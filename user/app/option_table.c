@@ -14,13 +14,14 @@
 #define ENGINE(field) offsetof(struct app_config, engine.field)
 #define TIER(field) offsetof(struct tier, field)
 
+#define COST_MAX 1000000
 #define HOUR_NS (3600 * NS_PER_S)
 #define HISTORY_MAX_NS (60 * NS_PER_S) /* the engine keeps this much history of stalls */
 
 /* In the order of enum pressure_source, with auto for SOURCE_NONE. */
 static const char *const SOURCE_WORDS[] = {"auto", "poll", "psi", "bpf", NULL};
 static const char *const LOG_WORDS[] = {"quiet", "normal", "debug", NULL};
-static const char *const POLICY_WORDS[] = {"threshold", NULL};
+static const char *const POLICY_WORDS[] = {"threshold", "adaptive", NULL};
 
 /* One row per option, read as a table. */
 /* clang-format off */
@@ -63,8 +64,8 @@ const struct option_row OPTION_TABLE[] = {
 	{"model", "pid_file", "model-pid-file", OPTION_PATH, 0, APP(model_pid_file), "", 0, 0,
 	 NULL, "File that holds the process id of the model"},
 
-	{"policy", "policy", "policy", OPTION_WORD, 0, ENGINE(policy), "threshold", 0, 0,
-	 POLICY_WORDS, "How steps are decided"},
+	{"policy", "policy", "policy", OPTION_WORD, 0, ENGINE(policy), "adaptive", 0, 0,
+	 POLICY_WORDS, "How steps are decided: learned from what happens, or by fixed levels"},
 	{"policy", "min_tier", "min-tier", OPTION_TIER, 0, APP(min_tier), "off", 0, 0, NULL,
 	 "No step goes below this tier"},
 	{"policy", "degrade_above", "degrade-above", OPTION_PERMYRIAD, 0,
@@ -78,6 +79,9 @@ const struct option_row OPTION_TABLE[] = {
 	{"policy", "stabilization", "stabilization", OPTION_DURATION, 0,
 	 ENGINE(stabilization_ns), "300s", 100 * NS_PER_MS, 24 * HOUR_NS, NULL,
 	 "Calm time before a step up, from the last pressure or switch"},
+	{"policy", "stabilization_min", "stabilization-min", OPTION_DURATION, 0,
+	 ENGINE(stabilization_min_ns), "30s", 100 * NS_PER_MS, 24 * HOUR_NS, NULL,
+	 "adaptive: the least of it, where calm is known to last; the same pins it"},
 	{"policy", "warmup", "warmup", OPTION_DURATION, 0, ENGINE(warmup_ns), "10s", 0, HOUR_NS,
 	 NULL, "At start nothing is switched before this long of samples"},
 	{"policy", "confirm", "confirm", OPTION_DURATION, 0, ENGINE(confirm_ns), "100ms",
@@ -124,6 +128,18 @@ const struct option_row OPTION_TABLE[] = {
 	{"switch", "heartbeat", "heartbeat", OPTION_DURATION, 0, ENGINE(heartbeat_ns), "10s",
 	 NS_PER_S, HOUR_NS, NULL, "The wanted tier is repeated at least this often"},
 
+	{"cost", "drain", "cost-drain", OPTION_DURATION, 0, ENGINE(cost_drain_ns), "15s", 0,
+	 HOUR_NS, NULL, "How long running requests take to end, until it has been measured"},
+	{"cost", "drain_quality", "cost-drain-quality", OPTION_PERMYRIAD, 0,
+	 ENGINE(cost_drain_quality_permyriad), "50%", 0, PERMYRIAD, NULL,
+	 "What a tier is worth while it drains, as a share of its quality"},
+	{"cost", "abort", "cost-abort", OPTION_DURATION, 0, ENGINE(cost_abort_ns), "30s", 0,
+	 HOUR_NS, NULL, "Cutting requests off is as bad as this long without the tier"},
+	{"cost", "over", "cost-over", OPTION_PERMILLE, 0, ENGINE(cost_over_permille), "2", 0,
+	 COST_MAX, NULL, "Qualities lost each second over degrade_above"},
+	{"cost", "full", "cost-full", OPTION_PERMILLE, 0, ENGINE(cost_full_permille), "20", 0,
+	 COST_MAX, NULL, "As many more lost each second over the whole capacity"},
+
 	{"sampling", "period", "sample-period", OPTION_DURATION, 0, ENGINE(sample_period_ns),
 	 "1s", 50 * NS_PER_MS, HISTORY_MAX_NS, NULL, "Time between two samples of a calm host"},
 	{"sampling", "period_min", "sample-period-min", OPTION_DURATION, 0,
@@ -145,7 +161,9 @@ const struct option_row TIER_OPTION_TABLE[] = {
 	{"tier", "cores", NULL, OPTION_PERMILLE, 0, TIER(cores_permille), "0", 0, UINT64_C(4096) * 1000,
 	 NULL, "CPU cores that it uses while it answers; 0 is not said"},
 	{"tier", "quality", NULL, OPTION_PERMYRIAD, 0, TIER(quality_permyriad), "0%", 0,
-	 PERMYRIAD, NULL, "How good its answers are, as a share of the best"},
+	 PERMYRIAD, NULL, "How good its answers are, as a share of the best; if no tier says: even steps"},
+	{"tier", "load", NULL, OPTION_DURATION, 0, TIER(load_ns), "10s", 0, HOUR_NS, NULL,
+	 "How long it takes from the order to its first answer, until it has been measured"},
 };
 const size_t TIER_OPTION_COUNT = ARRAY_SIZE(TIER_OPTION_TABLE);
 /* clang-format on */

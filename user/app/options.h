@@ -67,6 +67,9 @@ struct config_arguments {
 	struct config_overrides overrides;
 };
 
+/* A tier without name and memory, and with the defaults of the rest. */
+void config_set_tier_defaults(struct tier *ret_tier);
+
 /* Defaults only; the ladder holds nothing but `off`. */
 void config_set_defaults(struct app_config *ret_config);
 

@@ -61,6 +61,10 @@ enum decision_reason {
 	REASON_CONFIG_CHANGED,
 	REASON_RESUMED,
 	REASON_DRAIN_DEADLINE, /* cancel: work did not end in time, and nothing is over the limit */
+	REASON_FORECAST,       /* planned: use will cross degrade_above within a drain */
+	REASON_RECURRENCE,     /* planned: it has crossed about now each time before */
+	REASON_GAIN,           /* step up: what is expected of it outweighs the switch */
+	REASON_GAIN_TOO_SMALL, /* hold: it does not */
 	DECISION_REASON_COUNT,
 };
 
@@ -115,6 +119,10 @@ struct decision {
 	uint32_t cpu_wait_above_permyriad;
 	uint32_t others_demand_permyriad; /* of the cores */
 	int32_t trend_permyriad_per_min;  /* of others' use of the worst resource */
+	uint32_t forecast_permyriad;      /* adaptive: use at the end of a drain, with its noise */
+	uint32_t trust_permyriad;         /* adaptive: forecasts of that kind that proved right */
+	uint64_t expected_calm_ns;        /* adaptive: how long the next tier up would last */
+	int64_t gain_ms;                  /* adaptive: of stepping up, in ms at full quality */
 	uint64_t calm_ns;                 /* since the last pressure or switch */
 	uint64_t stabilization_ns;        /* what calm_ns must reach, with any lengthening */
 	uint64_t lost_bulk;               /* since the start */

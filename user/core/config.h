@@ -21,8 +21,9 @@ struct tier {
 	char name[EVENT_TIER_NAME_LEN];
 	uint64_t memory_bytes; /* with its mapped weights */
 	uint64_t vram_bytes[LADDER_GPUS_MAX];
-	uint32_t cores_permille; /* CPU cores in use while it answers; 0 = not said */
-	uint32_t quality_permyriad;
+	uint32_t cores_permille;    /* CPU cores in use while it answers; 0 = not said */
+	uint32_t quality_permyriad; /* all 0 = not said: even steps along the ladder */
+	uint64_t load_ns;           /* from the order to the first answer, until it is measured */
 };
 
 /* tiers[0] is always `off`; then by memory footprint, ascending. */
@@ -32,7 +33,9 @@ struct ladder {
 };
 
 enum policy_kind {
-	POLICY_THRESHOLD,
+	POLICY_THRESHOLD, /* the plain rule: fixed levels, a fixed wait, one rung at a time */
+	POLICY_ADAPTIVE,  /* learns how long calm lasts and what switching costs */
+	POLICY_COUNT,
 };
 
 struct engine_config {
@@ -44,10 +47,11 @@ struct engine_config {
 	uint32_t upgrade_below_permyriad; /* planned step down over, steps up only under this use */
 	uint32_t margin_permyriad;        /* a step up stays this far under degrade_above */
 	uint64_t stabilization_ns;        /* calm time before a step up */
-	uint64_t warmup_ns;               /* at start: no switch before this long of samples */
-	uint64_t confirm_ns;              /* an over-limit sample asks for another after this */
-	uint64_t trend_ns;                /* slope of others' use is taken over this long ... */
-	uint64_t trend_horizon_ns;        /* ... and must not reach the limit within this long */
+	uint64_t stabilization_min_ns; /* adaptive: the least of it, once calm has been learned */
+	uint64_t warmup_ns;            /* at start: no switch before this long of samples */
+	uint64_t confirm_ns;           /* an over-limit sample asks for another after this */
+	uint64_t trend_ns;             /* slope of others' use is taken over this long ... */
+	uint64_t trend_horizon_ns;     /* ... and must not reach the limit within this long */
 
 	uint32_t stall_above_permyriad; /* memory stall, over stall_above_window: like use over
 					 * upgrade_below */
@@ -60,6 +64,14 @@ struct engine_config {
 
 	uint32_t cpu_wait_above_permyriad; /* share of the wanted CPU time spent waiting */
 	uint64_t cpu_wait_window_ns;
+
+	/* What switching and crowding cost, for adaptive and for the score: in seconds at full
+	 * quality. */
+	uint64_t cost_drain_ns;                /* how long a drain takes, until it is measured */
+	uint32_t cost_drain_quality_permyriad; /* of the tier's quality while it drains */
+	uint64_t cost_abort_ns;                /* what cutting people off is like going without */
+	uint32_t cost_over_permille;           /* lost each second over degrade_above ... */
+	uint32_t cost_full_permille;           /* ... and as much more over the capacity */
 
 	uint64_t drain_deadline_ns;
 	uint64_t ack_timeout_ns; /* silence of a manager that said hello, then: ask again */

@@ -120,6 +120,19 @@ static void note_foreign_stall(struct engine *engine, struct actions *out,
 /* ---- switching ---------------------------------------------------------------------------------
  */
 
+/*
+ * Pressure within this time of a step up makes it a failure. The plain rule asks of a longer wait
+ * that it be followed by as long a calm; the adaptive one has weighed that already.
+ */
+static uint64_t trial_ns(const struct engine *engine)
+{
+	uint64_t stabilization_ns = engine->config.stabilization_ns;
+
+	if (engine->config.policy == POLICY_ADAPTIVE)
+		return stabilization_ns;
+	return stabilizer_wait_ns(&engine->stabilizer, stabilization_ns);
+}
+
 /* What a step of the switch machine means for the calm clock. */
 static void note_transition(struct engine *engine, const struct transition_output *output,
 			    bool was_stepping_up)
@@ -128,6 +141,9 @@ static void note_transition(struct engine *engine, const struct transition_outpu
 	uint64_t stabilization_ns = engine->config.stabilization_ns;
 	bool is_step_up = t->to > t->from;
 	bool is_step_down = output->action == DECISION_SWITCH && !is_step_up;
+	/* A tier that was left in time has not failed. */
+	bool is_foreseen = t->mode == SWITCH_PLANNED && (output->reason == REASON_FORECAST ||
+							 output->reason == REASON_RECURRENCE);
 	/* Called off under pressure: it would have failed if it had been quicker. */
 	bool is_given_up = was_stepping_up && output->action == DECISION_CANCEL &&
 			   output->reason != REASON_DRAIN_DEADLINE;
@@ -137,10 +153,10 @@ static void note_transition(struct engine *engine, const struct transition_outpu
 	if (output->action == DECISION_ACTION_COUNT)
 		return;
 	stabilizer_restart(&engine->stabilizer, engine->now_ns);
-	if (is_step_down)
+	if (is_step_down && !is_foreseen)
 		stabilizer_note_step_down(&engine->stabilizer, engine->now_ns, stabilization_ns);
 	if (output->action == DECISION_DONE && is_step_up)
-		stabilizer_note_step_up(&engine->stabilizer, engine->now_ns);
+		stabilizer_note_step_up(&engine->stabilizer, engine->now_ns, trial_ns(engine));
 }
 
 /* An order that is given again, or turned into an immediate one, keeps whom it was given for. */
@@ -171,6 +187,7 @@ void engine_apply_transition(struct engine *engine, struct actions *out,
 	struct decision decision;
 
 	transition_step(t, event, input, &output);
+	engine_learn_costs(engine, event, state_before);
 	note_transition(engine, &output, was_stepping_up);
 	engine_fill_numbers(engine, situation, t->to, &decision);
 	if (output.action != DECISION_ACTION_COUNT) {
@@ -265,6 +282,7 @@ static void carry_out(struct engine *engine, struct actions *out, const struct s
 	engine_fill_input(engine, situation, &input);
 	input.target = proposal->target;
 	input.reason = proposal->reason;
+	engine_learn_pressure(engine, situation, proposal);
 	engine_apply_transition(engine, out, event, &input, situation, proposal);
 	if (situation->oom != REASON_NONE) {
 		engine->is_oom_answered = true;
@@ -296,6 +314,8 @@ static void decide(struct engine *engine, struct actions *out, bool is_fresh)
 
 	engine_get_situation(engine, is_fresh, &situation);
 	note_restlessness(engine, &situation);
+	if (is_fresh)
+		engine_take_advice(engine, &situation);
 	policy_propose(&situation, &engine->config, &proposal);
 	note_foreign_stall(engine, out, &situation, proposal.is_foreign_stalled);
 	if (proposal.action == PROPOSE_HOLD)

@@ -37,6 +37,8 @@ static void note_loss(struct engine *engine, enum loss_cause cause, uint64_t cou
 	engine->lost[cause] = units_plus(engine->lost[cause], count);
 	stabilizer_note_loss(&engine->stabilizer, kind, engine->now_ns,
 			     engine->config.stabilization_ns);
+	if (kind == LOSS_KIND_DECISIVE)
+		engine_learn_loss(engine);
 	if (cause == LOSS_SAMPLE) {
 		engine->sample_base_ns = engine->now_ns;
 		engine->is_sample_tried = true;
@@ -55,9 +57,11 @@ static bool on_source(struct engine *engine, const struct event *event, struct a
 	attribution_init(&engine->attribution);
 	pressure_restart(&engine->pressure);
 	/* Between two sources pressure may have gone unseen. */
-	if (is_worse)
+	if (is_worse) {
 		stabilizer_note_loss(&engine->stabilizer, LOSS_KIND_DECISIVE, engine->now_ns,
 				     engine->config.stabilization_ns);
+		engine_learn_loss(engine);
+	}
 	if (engine->is_started)
 		engine_log_state(engine, out, DECISION_STATE, REASON_SOURCE_CHANGED);
 	return true;
@@ -204,6 +208,10 @@ static void on_hello(struct engine *engine, const struct event_command *command,
 	engine_fill_input(engine, &situation, &input);
 	input.is_tier_named = is_tier_named;
 	input.target = engine->hello_tier;
+	input.does_named_fit =
+		ladder_worst_permyriad(&engine->config.ladder.tiers[engine->hello_tier],
+				       &engine->resources,
+				       LADDER_NOW) < engine->config.upgrade_below_permyriad;
 	engine_apply_transition(engine, out, TRANSITION_HELLO, &input, &situation, NULL);
 	engine->heartbeat_at_ns = engine->now_ns;
 }

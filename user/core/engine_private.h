@@ -3,6 +3,7 @@
  * The engine's inside, shared by its files only:
  *   engine.c         the door; timers, rules, holds, and what is carried out
  *   engine_events.c  what each kind of event changes
+ *   engine_learn.c   what the adaptive policy learns from
  *   engine_sample.c  samples: others' use, their past and trend, the first tier
  *   engine_view.c    the situation that decisions are made from
  *   engine_report.c  decisions, lines and status
@@ -13,6 +14,7 @@
 #ifndef TIERD_CORE_ENGINE_PRIVATE_H
 #define TIERD_CORE_ENGINE_PRIVATE_H
 
+#include "adaptive.h"
 #include "attribution.h"
 #include "engine.h"
 #include "forecast.h"
@@ -27,6 +29,8 @@ struct resource_track {
 	uint32_t kind;
 	uint32_t index;
 	struct forecast forecast;
+	struct drift drift;
+	uint64_t highest_bytes; /* others' use since the drift was last fed */
 };
 
 /* What was last held for, so that it is logged on change only. */
@@ -86,6 +90,10 @@ struct engine {
 	struct decision_process order_victim;
 	struct decision_process order_culprit;
 
+	struct adaptive adaptive;
+	struct advice advice;
+	uint64_t phase_began_ns; /* of the switch machine */
+
 	struct stabilizer stabilizer;
 	struct transition transition;
 	struct pressure pressure;
@@ -105,6 +113,16 @@ void engine_log_state(struct engine *engine, struct actions *out, uint32_t actio
 void engine_log_foreign(struct engine *engine, struct actions *out,
 			const struct situation *situation, const struct proposal *blame);
 void engine_forget_holds(struct engine *engine);
+
+/* engine_learn.c: nothing is learned or advised under another policy */
+void engine_learn_sample(struct engine *engine);
+void engine_learn_drift(struct engine *engine, struct resource_track *track, uint64_t bytes,
+			uint64_t capacity_bytes);
+void engine_learn_loss(struct engine *engine);
+void engine_learn_pressure(struct engine *engine, const struct situation *situation,
+			   const struct proposal *proposal);
+void engine_learn_costs(struct engine *engine, enum transition_event event, uint32_t state_before);
+void engine_take_advice(struct engine *engine, struct situation *situation);
 
 /* engine_sample.c */
 void engine_take_sample(struct engine *engine, const struct event_sample *sample);

@@ -78,6 +78,10 @@ static void fill_pressure(const struct situation *s, struct decision *d)
 	d->model_cpu_wait_permyriad = s->cpu.model_wait_permyriad;
 	d->others_cpu_wait_permyriad = s->cpu.others_wait_permyriad;
 	d->others_demand_permyriad = s->cpu.others_demand_permyriad;
+	d->forecast_permyriad = s->advice.forecast_permyriad;
+	d->trust_permyriad = s->advice.trust_permyriad;
+	d->expected_calm_ns = s->advice.expected_calm_ns;
+	d->gain_ms = s->advice.gain_ms;
 	d->calm_ns = s->calm_ns;
 	d->stabilization_ns = s->stabilization_ns;
 }

@@ -79,6 +79,14 @@ static uint64_t others_bytes(const struct engine *engine, const struct event_res
 	return units_minus(resource->used_bytes, ours);
 }
 
+/* The time that a step up looks back on. */
+static uint64_t peak_ns(const struct engine_config *config)
+{
+	if (config->policy != POLICY_ADAPTIVE)
+		return config->stabilization_ns;
+	return units_min(config->stabilization_min_ns, config->stabilization_ns);
+}
+
 static struct resource_track *find_track(struct engine *engine,
 					 const struct event_resource *resource)
 {
@@ -98,8 +106,9 @@ static struct resource_track *find_track(struct engine *engine,
 	free_track->is_used = true;
 	free_track->kind = resource->kind;
 	free_track->index = resource->index;
-	forecast_init(&free_track->forecast, engine->config.trend_ns,
-		      engine->config.stabilization_ns);
+	memset(&free_track->drift, 0, sizeof(free_track->drift));
+	free_track->highest_bytes = 0;
+	forecast_init(&free_track->forecast, engine->config.trend_ns, peak_ns(&engine->config));
 	return free_track;
 }
 
@@ -150,6 +159,8 @@ static void view_resource(struct engine *engine, const struct event_resource *re
 	if (!track)
 		return;
 	forecast_add(&track->forecast, engine->now_ns, others);
+	engine_learn_drift(engine, track, others, resource->capacity_bytes);
+	ret_view->drift = &track->drift;
 	ret_view->others_bytes[LADDER_PEAK] = forecast_peak_bytes(&track->forecast, engine->now_ns);
 	ret_view->others_bytes[LADDER_TREND] =
 		add_change(others, forecast_change_bytes(&track->forecast, engine->now_ns,
@@ -249,6 +260,7 @@ void engine_take_sample(struct engine *engine, const struct event_sample *sample
 	view_resources(engine);
 	find_tightest_group(engine);
 	count_over_limits(engine);
+	engine_learn_sample(engine);
 }
 
 /* Room until the first resource reaches degrade_above with the serving tier in place. */
@@ -300,11 +312,12 @@ static void set_config(struct engine *engine, const struct engine_config *config
 
 	engine->config = *config;
 	ladder->count = (uint32_t)units_min(units_max(ladder->count, 1), LADDER_TIERS_MAX);
+	ladder_fill_qualities(ladder);
 	engine->config.min_tier = (uint32_t)units_min(config->min_tier, ladder->count - 1);
 	for (int i = 0; i < EVENT_RESOURCES_MAX; i++) {
 		if (engine->tracks[i].is_used)
 			forecast_configure(&engine->tracks[i].forecast, engine->now_ns,
-					   config->trend_ns, config->stabilization_ns);
+					   config->trend_ns, peak_ns(config));
 	}
 }
 
@@ -341,13 +354,14 @@ static void rename_tiers(struct engine *engine, const struct ladder *before)
 
 void engine_reconfigure(struct engine *engine, const struct engine_config *config)
 {
-	struct ladder before = engine->config.ladder;
+	struct engine_config before = engine->config;
 
 	set_config(engine, config);
+	adaptive_reconfigure(&engine->adaptive, &before, &engine->config);
 	if (engine->is_started)
-		rename_tiers(engine, &before);
+		rename_tiers(engine, &before.ladder);
 	else if (engine->is_hello_tier_known)
 		engine->is_hello_tier_known = ladder_find_name(
-			&engine->config.ladder, before.tiers[engine->hello_tier].name,
+			&engine->config.ladder, before.ladder.tiers[engine->hello_tier].name,
 			&engine->hello_tier);
 }

@@ -28,6 +28,11 @@ void engine_get_situation(const struct engine *engine, bool is_fresh,
 	const struct stabilizer *stabilizer = &engine->stabilizer;
 	uint64_t now_ns = engine->now_ns;
 
+	bool is_adaptive = config->policy == POLICY_ADAPTIVE;
+	uint64_t wait_ns =
+		is_adaptive ? units_min(config->stabilization_min_ns, config->stabilization_ns)
+			    : config->stabilization_ns;
+
 	*ret_situation = (struct situation){
 		.switch_state = engine->transition.state,
 		.serving = transition_serving(&engine->transition),
@@ -45,7 +50,9 @@ void engine_get_situation(const struct engine *engine, bool is_fresh,
 		.resources = engine->resources,
 		.calm_ns = stabilizer_calm_ns(stabilizer, now_ns, config->stabilization_ns),
 		.pressure_calm_ns = stabilizer_pressure_calm_ns(stabilizer, now_ns),
-		.stabilization_ns = stabilizer_wait_ns(stabilizer, config->stabilization_ns),
+		.stabilization_ns = stabilizer_wait_ns(stabilizer, wait_ns),
+		.costs = &engine->adaptive.costs,
+		.advice = engine->advice,
 	};
 	view_stalls(engine, ret_situation);
 	pressure_get_cpu(&engine->pressure, now_ns, config->cpu_wait_window_ns,

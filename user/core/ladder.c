@@ -5,6 +5,16 @@
 
 #include "base/units.h"
 
+void ladder_fill_qualities(struct ladder *ladder)
+{
+	for (uint32_t tier = 1; tier < ladder->count; tier++) {
+		if (ladder->tiers[tier].quality_permyriad > 0)
+			return;
+	}
+	for (uint32_t tier = 1; tier < ladder->count; tier++)
+		ladder->tiers[tier].quality_permyriad = PERMYRIAD * tier / (ladder->count - 1);
+}
+
 uint64_t ladder_footprint_bytes(const struct tier *tier, uint32_t kind, uint32_t index)
 {
 	if (kind != RESOURCE_VRAM)

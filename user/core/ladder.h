@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "drift.h"
 
 /* Others' use at which time. */
 enum ladder_basis {
@@ -26,12 +27,16 @@ struct resource_view {
 	uint64_t model_bytes; /* measured */
 	uint64_t others_bytes[LADDER_BASIS_COUNT];
 	int64_t trend_bytes_per_min;
+	const struct drift *drift; /* of others' use; NULL = not known */
 };
 
 struct resources {
 	uint32_t count;
 	struct resource_view view[EVENT_RESOURCES_MAX];
 };
+
+/* Where no tier says how good it is, each rung is as much better as the one before. */
+void ladder_fill_qualities(struct ladder *ladder);
 
 /* What a tier takes of a resource of this kind. */
 uint64_t ladder_footprint_bytes(const struct tier *tier, uint32_t kind, uint32_t index);

@@ -27,6 +27,10 @@ static const char *const reason_names[] = {
 	[REASON_CPU_WAIT_MODEL] = "cpu-wait-model",
 	[REASON_CPU_WAIT_OTHERS] = "cpu-wait-others",
 	[REASON_CALM] = "calm",
+	[REASON_FORECAST] = "forecast",
+	[REASON_RECURRENCE] = "recurrence",
+	[REASON_GAIN] = "gain",
+	[REASON_GAIN_TOO_SMALL] = "gain-too-small",
 	[REASON_PRESSURE_CLEARED] = "pressure-cleared",
 	[REASON_NOT_OURS] = "not-ours",
 	[REASON_MIN_TIER] = "min-tier",
@@ -88,8 +92,9 @@ _Static_assert(ARRAY_SIZE(mode_names) == SWITCH_IMMEDIATE + 1, "a mode has no na
 
 static const char *const policy_names[] = {
 	[POLICY_THRESHOLD] = "threshold",
+	[POLICY_ADAPTIVE] = "adaptive",
 };
-_Static_assert(ARRAY_SIZE(policy_names) == POLICY_THRESHOLD + 1, "a policy has no name");
+_Static_assert(ARRAY_SIZE(policy_names) == POLICY_COUNT, "a policy has no name");
 
 static const char *const loss_names[] = {
 	[LOSS_BULK_RING] = "bulk-ring",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "policy_rules.h"
 #include "policy_use.h"
 
 #define STATE(state) (1U << (state))
@@ -85,7 +86,7 @@ uint32_t policy_find_pressure(const struct situation *s, const struct engine_con
 /* ---- what is asked for -------------------------------------------------------------------------
  */
 
-static void hold(struct proposal *p, uint32_t reason)
+void policy_hold(struct proposal *p, uint32_t reason)
 {
 	if (p->action != PROPOSE_NOTHING)
 		return;
@@ -93,7 +94,7 @@ static void hold(struct proposal *p, uint32_t reason)
 	p->reason = reason;
 }
 
-static void order(struct proposal *p, uint32_t reason, enum switch_mode mode, uint32_t target)
+void policy_order(struct proposal *p, uint32_t reason, enum switch_mode mode, uint32_t target)
 {
 	p->action = PROPOSE_SWITCH;
 	p->reason = reason;
@@ -111,7 +112,7 @@ static void blame_memory(struct proposal *p, uint32_t stall_class)
 }
 
 /* Memory of the worst resource has a culprit; that of a GPU has none that is known here. */
-static void blame_use(const struct situation *s, const struct engine_config *c, struct proposal *p)
+void policy_blame_use(const struct situation *s, const struct engine_config *c, struct proposal *p)
 {
 	uint32_t use;
 	const struct resource_view *worst =
@@ -126,17 +127,16 @@ static void order_immediate(const struct situation *s, const struct engine_confi
 			    struct proposal *p, uint32_t reason, uint32_t highest)
 {
 	if (s->serving <= c->min_tier) {
-		hold(p, REASON_MIN_TIER);
+		policy_hold(p, REASON_MIN_TIER);
 		return;
 	}
+	/* A step down that is under way already is only hurried. */
+	if (s->switch_state == SWITCH_DRAINING && s->target < s->serving)
+		highest = (uint32_t)units_min(highest, s->target);
 	while (highest > c->min_tier && !policy_does_fit(s, c, highest))
 		highest--;
-	order(p, reason, SWITCH_IMMEDIATE, (uint32_t)units_max(highest, c->min_tier));
+	policy_order(p, reason, SWITCH_IMMEDIATE, (uint32_t)units_max(highest, c->min_tier));
 }
-
-/* Each rule returns whether it asks for something final; holds are noted and passed over. */
-typedef bool rule_function(const struct situation *s, const struct engine_config *c,
-			   struct proposal *p);
 
 static bool rule_oom(const struct situation *s, const struct engine_config *c, struct proposal *p)
 {
@@ -152,14 +152,14 @@ static bool rule_use_over_degrade(const struct situation *s, const struct engine
 {
 	if (policy_use_permyriad(s, c) < c->degrade_above_permyriad)
 		return false;
-	blame_use(s, c, p);
+	policy_blame_use(s, c, p);
 	if (!s->is_confirmed && !is_stalled(s, STALL_SPAN_ABOVE, c->stall_above_permyriad)) {
-		hold(p, REASON_UNCONFIRMED);
+		policy_hold(p, REASON_UNCONFIRMED);
 		return false;
 	}
 	if (s->serving > c->min_tier &&
 	    policy_relievable_permyriad(s, c) < c->degrade_above_permyriad) {
-		hold(p, REASON_NOT_OURS);
+		policy_hold(p, REASON_NOT_OURS);
 		return false;
 	}
 	order_immediate(s, c, p, REASON_USE_OVER_DEGRADE, (uint32_t)units_minus(s->serving, 1));
@@ -187,21 +187,21 @@ static bool step_for_stall(const struct situation *s, const struct engine_config
 	blame_memory(p, stall_class);
 	if (policy_share_permyriad(s, c, stall_class) < c->share_min_permyriad ||
 	    s->serving == TIER_OFF) {
-		hold(p, REASON_NOT_OURS);
+		policy_hold(p, REASON_NOT_OURS);
 		return false;
 	}
 	if (s->serving <= c->min_tier) {
-		hold(p, REASON_MIN_TIER);
+		policy_hold(p, REASON_MIN_TIER);
 		return false;
 	}
 	if (!find_lighter(s, c, &target)) {
-		hold(p, REASON_NOT_OURS);
+		policy_hold(p, REASON_NOT_OURS);
 		return false;
 	}
 	if (mode == SWITCH_IMMEDIATE)
 		order_immediate(s, c, p, REASON_STALL_OVER_URGENT, target);
 	else
-		order(p, REASON_STALL_OVER_ABOVE, SWITCH_PLANNED, target);
+		policy_order(p, REASON_STALL_OVER_ABOVE, SWITCH_PLANNED, target);
 	return true;
 }
 
@@ -238,20 +238,20 @@ static bool rule_use_over_upgrade(const struct situation *s, const struct engine
 	if (policy_use_permyriad(s, c) < c->upgrade_below_permyriad ||
 	    use >= c->degrade_above_permyriad)
 		return false;
-	blame_use(s, c, p);
+	policy_blame_use(s, c, p);
 	if (s->serving <= c->min_tier) {
-		hold(p, REASON_MIN_TIER);
+		policy_hold(p, REASON_MIN_TIER);
 		return false;
 	}
 	if (use < c->upgrade_below_permyriad) {
-		hold(p, REASON_NOT_OURS);
+		policy_hold(p, REASON_NOT_OURS);
 		return false;
 	}
 	if (!s->is_band_confirmed) {
-		hold(p, REASON_UNCONFIRMED);
+		policy_hold(p, REASON_UNCONFIRMED);
 		return false;
 	}
-	order(p, REASON_USE_OVER_UPGRADE, SWITCH_PLANNED, target);
+	policy_order(p, REASON_USE_OVER_UPGRADE, SWITCH_PLANNED, target);
 	return true;
 }
 
@@ -276,14 +276,14 @@ static bool rule_cpu_wait(const struct situation *s, const struct engine_config 
 		p->party = reason == REASON_CPU_WAIT_MODEL ? PARTY_MODEL : PARTY_OTHERS;
 	}
 	if (s->serving <= c->min_tier || s->serving - 1 == TIER_OFF) {
-		hold(p, REASON_MIN_TIER);
+		policy_hold(p, REASON_MIN_TIER);
 		return false;
 	}
 	if (!needs_less_cpu(&c->ladder.tiers[s->serving - 1], serving_tier(s, c))) {
-		hold(p, REASON_NOT_OURS);
+		policy_hold(p, REASON_NOT_OURS);
 		return false;
 	}
-	order(p, reason, SWITCH_PLANNED, s->serving - 1);
+	policy_order(p, reason, SWITCH_PLANNED, s->serving - 1);
 	return true;
 }
 
@@ -294,7 +294,7 @@ static bool rule_cpu_wait(const struct situation *s, const struct engine_config 
  * What started a drain must have cleared, not only dropped by a hair, or orders and cancels would
  * take turns around a threshold: use by the margin, stall and CPU wait by half.
  */
-static bool has_cleared(const struct situation *s, const struct engine_config *c)
+bool policy_has_cleared(const struct situation *s, const struct engine_config *c)
 {
 	uint32_t clear_permyriad =
 		(uint32_t)units_minus(c->upgrade_below_permyriad, c->margin_permyriad);
@@ -309,7 +309,7 @@ static bool has_cleared(const struct situation *s, const struct engine_config *c
 static bool rule_cancel_step_down(const struct situation *s, const struct engine_config *c,
 				  struct proposal *p)
 {
-	if (s->target > s->serving || !has_cleared(s, c))
+	if (s->target > s->serving || !policy_has_cleared(s, c))
 		return false;
 	p->action = PROPOSE_CANCEL;
 	p->reason = REASON_PRESSURE_CLEARED;
@@ -320,12 +320,14 @@ static bool rule_cancel_step_up(const struct situation *s, const struct engine_c
 				struct proposal *p)
 {
 	uint32_t reason = policy_find_pressure(s, c);
+	uint32_t limit = c->upgrade_below_permyriad;
 
 	if (s->target <= s->serving)
 		return false;
+	if (c->policy == POLICY_ADAPTIVE)
+		limit = (uint32_t)units_minus(c->degrade_above_permyriad, c->margin_permyriad);
 	if (reason == REASON_NONE &&
-	    ladder_worst_permyriad(&c->ladder.tiers[s->target], &s->resources, LADDER_NOW) >=
-		    c->upgrade_below_permyriad)
+	    ladder_worst_permyriad(&c->ladder.tiers[s->target], &s->resources, LADDER_NOW) >= limit)
 		reason = REASON_USE_OVER_UPGRADE;
 	if (reason == REASON_NONE)
 		return false;
@@ -360,30 +362,52 @@ static bool rule_step_up(const struct situation *s, const struct engine_config *
 	else if (ladder_worst_permyriad(tier, &s->resources, LADDER_TREND) >= limit)
 		reason = REASON_TREND_RISING;
 	if (reason != REASON_NONE) {
-		hold(p, reason);
+		policy_hold(p, reason);
 		p->is_step_up_hold = true;
 		return false;
 	}
-	order(p, REASON_CALM, SWITCH_PLANNED, target);
+	policy_order(p, REASON_CALM, SWITCH_PLANNED, target);
 	return true;
 }
 
 /* ---- all together ------------------------------------------------------------------------------
  */
 
-static const struct {
+struct rule {
 	uint32_t states;
 	rule_function *rule;
-} rules[] = {
-	{STATES_ALL, rule_oom},
-	{STATES_ALL, rule_use_over_degrade},
-	{STATE(SWITCH_STEADY) | STATE(SWITCH_DRAINING), rule_stall_over_urgent},
-	{STATE(SWITCH_DRAINING), rule_cancel_step_down},
-	{STATE(SWITCH_DRAINING), rule_cancel_step_up},
-	{STATE(SWITCH_STEADY), rule_use_over_upgrade},
-	{STATE(SWITCH_STEADY), rule_stall_over_above},
-	{STATE(SWITCH_STEADY), rule_cpu_wait},
-	{STATE(SWITCH_STEADY), rule_step_up},
+};
+
+enum {
+	RULES_MAX = 10,
+};
+
+/* A rule that is NULL ends the table. */
+static const struct rule rules[POLICY_COUNT][RULES_MAX] = {
+	[POLICY_THRESHOLD] =
+		{
+			{STATES_ALL, rule_oom},
+			{STATES_ALL, rule_use_over_degrade},
+			{STATE(SWITCH_STEADY) | STATE(SWITCH_DRAINING), rule_stall_over_urgent},
+			{STATE(SWITCH_DRAINING), rule_cancel_step_down},
+			{STATE(SWITCH_DRAINING), rule_cancel_step_up},
+			{STATE(SWITCH_STEADY), rule_use_over_upgrade},
+			{STATE(SWITCH_STEADY), rule_stall_over_above},
+			{STATE(SWITCH_STEADY), rule_cpu_wait},
+			{STATE(SWITCH_STEADY), rule_step_up},
+		},
+	[POLICY_ADAPTIVE] =
+		{
+			{STATES_ALL, rule_oom},
+			{STATES_ALL, rule_use_over_degrade},
+			{STATE(SWITCH_STEADY) | STATE(SWITCH_DRAINING), rule_stall_over_urgent},
+			{STATE(SWITCH_DRAINING), policy_rule_cancel_leaving},
+			{STATE(SWITCH_DRAINING), rule_cancel_step_up},
+			{STATE(SWITCH_STEADY), rule_stall_over_above},
+			{STATE(SWITCH_STEADY), rule_cpu_wait},
+			{STATE(SWITCH_STEADY), policy_rule_leave},
+			{STATE(SWITCH_STEADY), policy_rule_gain},
+		},
 };
 
 /* What stands in the way of any switch. */
@@ -395,7 +419,7 @@ static void gate(const struct situation *s, struct proposal *p)
 		return;
 	p->is_step_up_hold = p->target > s->serving;
 	p->action = PROPOSE_NOTHING;
-	hold(p, reason);
+	policy_hold(p, reason);
 }
 
 void policy_propose(const struct situation *s, const struct engine_config *c,
@@ -406,12 +430,13 @@ void policy_propose(const struct situation *s, const struct engine_config *c,
 	p.is_foreign_stalled = class_stall_permyriad(s, STALL_FOREIGN, STALL_SPAN_ABOVE) >=
 			       c->stall_above_permyriad;
 	if (s->source == SOURCE_NONE) {
-		hold(&p, REASON_SOURCE_LOST);
+		policy_hold(&p, REASON_SOURCE_LOST);
 	} else {
-		for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-			if ((rules[i].states & STATE(s->switch_state)) && rules[i].rule(s, c, &p))
-				break;
-		}
+		const struct rule *rule = rules[c->policy];
+
+		while (rule->rule &&
+		       !((rule->states & STATE(s->switch_state)) && rule->rule(s, c, &p)))
+			rule++;
 		gate(s, &p);
 	}
 	*ret_proposal = p;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The threshold policy and the safety rules: what should be done in a situation, as a pure
- * function of it. Rules are tried in the order of a table; the first that asks for a switch (or a
+ * The safety rules and the two policies: what should be done in a situation, as a pure function of
+ * it. Rules are tried in the order of the policy's table; the first that asks for a switch (or a
  * cancel) wins, else the first that asks for a hold.
  */
 #ifndef TIERD_CORE_POLICY_H
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "actions.h"
+#include "adaptive.h"
 #include "config.h"
 #include "engine.h"
 #include "ladder.h"
@@ -45,6 +46,9 @@ struct situation {
 	uint64_t calm_ns;
 	uint64_t pressure_calm_ns; /* the same without losses */
 	uint64_t stabilization_ns; /* with any lengthening */
+	/* For the adaptive policy. */
+	const struct switch_costs *costs;
+	struct advice advice; /* as of the last sample */
 };
 
 enum proposal_action {

@@ -86,6 +86,17 @@ uint32_t policy_share_permyriad(const struct situation *s, const struct engine_c
 	return units_permyriad(ours, tightest->capacity_bytes);
 }
 
+/* Whether the tier keeps the resource out of reach of the next step down. */
+static bool is_room(const struct situation *s, const struct engine_config *c,
+		    const struct resource_view *view, uint32_t tier)
+{
+	if (c->policy == POLICY_ADAPTIVE)
+		return adaptive_ahead_permyriad(s->costs, view, c, tier) <
+		       c->degrade_above_permyriad;
+	return ladder_use_permyriad(&c->ladder.tiers[tier], view, LADDER_NOW) <
+	       c->upgrade_below_permyriad;
+}
+
 bool policy_does_fit(const struct situation *s, const struct engine_config *c, uint32_t tier)
 {
 	for (uint32_t i = 0; i < s->resources.count; i++) {
@@ -95,8 +106,7 @@ bool policy_does_fit(const struct situation *s, const struct engine_config *c, u
 			ladder_footprint_bytes(&c->ladder.tiers[tier], view->kind, view->index);
 		uint32_t relief;
 
-		if (ladder_use_permyriad(&c->ladder.tiers[tier], view, LADDER_NOW) <
-		    c->upgrade_below_permyriad)
+		if (is_room(s, c, view, tier))
 			continue;
 		if (footprint > held || find_relief(s, c, view, &relief))
 			return false;

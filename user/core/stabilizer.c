@@ -36,7 +36,7 @@ void stabilizer_advance(struct stabilizer *stabilizer, uint64_t now_ns, uint64_t
 		if (units_minus(now_ns, episode->last_ns) >= wait_ns)
 			episode->is_open = false;
 	}
-	if (units_minus(now_ns, stabilizer->step_up_ns) >= wait_ns)
+	if (now_ns >= stabilizer->trial_end_ns)
 		stabilizer->is_step_up_on_trial = false;
 }
 
@@ -45,10 +45,10 @@ void stabilizer_restart(struct stabilizer *stabilizer, uint64_t now_ns)
 	stabilizer->last_event_ns = units_max(stabilizer->last_event_ns, now_ns);
 }
 
-void stabilizer_note_step_up(struct stabilizer *stabilizer, uint64_t now_ns)
+void stabilizer_note_step_up(struct stabilizer *stabilizer, uint64_t now_ns, uint64_t trial_ns)
 {
 	stabilizer->is_step_up_on_trial = true;
-	stabilizer->step_up_ns = now_ns;
+	stabilizer->trial_end_ns = units_plus(now_ns, trial_ns);
 }
 
 void stabilizer_note_failed_step_up(struct stabilizer *stabilizer, uint64_t now_ns)

@@ -31,8 +31,8 @@ struct stabilizer_episode {
 
 struct stabilizer {
 	uint64_t last_event_ns; /* the later of pressure, switch, and being told to start anew */
-	uint64_t step_up_ns;
 	bool is_step_up_on_trial;
+	uint64_t trial_end_ns;
 	uint32_t factor; /* of the configured wait; 1, 2, 4 or 8 */
 	uint64_t factor_since_ns;
 	struct stabilizer_episode loss[LOSS_KIND_COUNT];
@@ -46,8 +46,8 @@ void stabilizer_advance(struct stabilizer *stabilizer, uint64_t now_ns, uint64_t
 /* Pressure was seen, or something after which calm has to be shown anew (resume). */
 void stabilizer_restart(struct stabilizer *stabilizer, uint64_t now_ns);
 
-/* A step up is in place: pressure soon after it makes it a failure. */
-void stabilizer_note_step_up(struct stabilizer *stabilizer, uint64_t now_ns);
+/* A step up is in place: pressure within trial_ns makes it a failure. */
+void stabilizer_note_step_up(struct stabilizer *stabilizer, uint64_t now_ns, uint64_t trial_ns);
 
 /* Pressure forces a step down; doubles the wait if a step up is still on trial. */
 void stabilizer_note_step_down(struct stabilizer *stabilizer, uint64_t now_ns,

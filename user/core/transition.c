@@ -225,13 +225,31 @@ static void learn_actual(struct transition *t, const struct transition_input *in
 	t->is_assumed = false;
 }
 
+/* What was ordered is in place; of an emergency less is enough, too. */
+static bool is_enough(const struct transition *t, uint32_t tier)
+{
+	return tier == t->to || (t->mode == SWITCH_IMMEDIATE && tier < t->to);
+}
+
+/* That use is low now says nothing of the next OOM kill. */
+static bool is_for_oom(const struct transition *t)
+{
+	return t->reason == REASON_OOM_GROUP || t->reason == REASON_OOM_HOST;
+}
+
 /* A manager that starts during a switch: it is done already, or is told again. */
 static void hello_pending(struct transition *t, const struct transition_input *in,
 			  struct transition_output *out)
 {
 	learn_actual(t, in);
-	if (in->is_tier_named && in->target == t->to) {
+	if (in->is_tier_named && is_enough(t, in->target)) {
+		t->to = in->target;
 		finish(t, in, false, out);
+		return;
+	}
+	if (in->is_tier_named && t->to < t->actual && in->does_named_fit && in->is_clear &&
+	    !is_for_oom(t)) {
+		call_off(t, REASON_PRESSURE_CLEARED, out);
 		return;
 	}
 	t->from = t->actual;

@@ -45,6 +45,7 @@ struct transition_input {
 	bool is_over_limit;   /* use of the serving tier is over degrade_above */
 	bool is_clear;        /* nothing asks for a step down any more */
 	bool does_wanted_fit; /* use with the wanted tier is under upgrade_below */
+	bool does_named_fit;  /* hello: the same with the tier named */
 	bool is_paused;       /* no new orders */
 	uint64_t earliest_ns; /* no order that a hello leads to before this */
 };

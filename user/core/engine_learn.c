@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where the engine lets the adaptive policy learn, and asks it. */
+#include "base/units.h"
+#include "engine_private.h"
+
+static bool is_learning(const struct engine *engine)
+{
+	return engine->config.policy == POLICY_ADAPTIVE && engine->is_configured;
+}
+
+static struct adaptive_input get_input(const struct engine *engine)
+{
+	return (struct adaptive_input){
+		.now_ns = engine->now_ns,
+		.config = &engine->config,
+		.resources = &engine->resources,
+		.serving = transition_serving(&engine->transition),
+		.is_measured = engine_is_tier_measured(engine),
+	};
+}
+
+void engine_learn_drift(struct engine *engine, struct resource_track *track, uint64_t bytes,
+			uint64_t capacity_bytes)
+{
+	if (!is_learning(engine))
+		return;
+	track->highest_bytes = units_max(track->highest_bytes, bytes);
+	if (!adaptive_is_due(&engine->adaptive, engine->now_ns))
+		return;
+	drift_add(&track->drift, engine->now_ns, track->highest_bytes, capacity_bytes);
+	track->highest_bytes = 0;
+}
+
+void engine_learn_sample(struct engine *engine)
+{
+	struct adaptive_input input = get_input(engine);
+
+	if (is_learning(engine))
+		adaptive_observe(&engine->adaptive, &input);
+}
+
+/* Nothing is concluded from a time in which pressure may have gone unseen; but not for ever. */
+void engine_learn_loss(struct engine *engine)
+{
+	if (is_learning(engine) && !stabilizer_is_degraded(&engine->stabilizer, engine->now_ns,
+							   engine->config.stabilization_ns))
+		adaptive_note_loss(&engine->adaptive, engine->now_ns);
+}
+
+/* Use explains itself, and what was only foreseen has not happened; the rest is learned here. */
+void engine_learn_pressure(struct engine *engine, const struct situation *situation,
+			   const struct proposal *proposal)
+{
+	static const bool is_pressure[DECISION_REASON_COUNT] = {
+		[REASON_STALL_OVER_URGENT] = true, [REASON_STALL_OVER_ABOVE] = true,
+		[REASON_OOM_GROUP] = true,         [REASON_OOM_HOST] = true,
+		[REASON_CPU_WAIT_MODEL] = true,    [REASON_CPU_WAIT_OTHERS] = true,
+	};
+	struct adaptive_input input = get_input(engine);
+
+	if (is_learning(engine) && proposal->action == PROPOSE_SWITCH &&
+	    is_pressure[proposal->reason])
+		adaptive_note_pressure(&engine->adaptive, &input, situation->serving);
+}
+
+/* Only what a manager has said took its time; what was assumed did not happen. */
+void engine_learn_costs(struct engine *engine, enum transition_event event, uint32_t state_before)
+{
+	const struct transition *t = &engine->transition;
+	uint64_t took_ns = units_minus(engine->now_ns, engine->phase_began_ns);
+
+	if (t->state == state_before)
+		return;
+	engine->phase_began_ns = engine->now_ns;
+	if (!is_learning(engine))
+		return;
+	if (event == TRANSITION_ACK_LOADING && state_before == SWITCH_DRAINING)
+		adaptive_note_drain(&engine->adaptive, took_ns);
+	if (event == TRANSITION_ACK_DONE && state_before == SWITCH_LOADING)
+		adaptive_note_load(&engine->adaptive, t->actual, took_ns);
+}
+
+void engine_take_advice(struct engine *engine, struct situation *situation)
+{
+	struct adaptive_input input = get_input(engine);
+
+	if (!is_learning(engine))
+		return;
+	input.calm_ns = situation->calm_ns;
+	input.wait_ns = situation->stabilization_ns;
+	adaptive_advise(&engine->adaptive, &input, &engine->advice);
+	situation->advice = engine->advice;
+}

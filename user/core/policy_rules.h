@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the rules of both policies are made of: policy.c and policy_adaptive.c only. */
+#ifndef TIERD_CORE_POLICY_RULES_H
+#define TIERD_CORE_POLICY_RULES_H
+
+#include "policy.h"
+
+/* Each rule returns whether it asks for something final; holds are noted and passed over. */
+typedef bool rule_function(const struct situation *situation, const struct engine_config *config,
+			   struct proposal *proposal);
+
+/* The first hold stays. */
+void policy_hold(struct proposal *proposal, uint32_t reason);
+void policy_order(struct proposal *proposal, uint32_t reason, enum switch_mode mode,
+		  uint32_t target);
+
+/* Blames whoever took the memory that is shortest. */
+void policy_blame_use(const struct situation *situation, const struct engine_config *config,
+		      struct proposal *proposal);
+
+/* Use, stall and CPU wait have dropped well below what starts a drain. */
+bool policy_has_cleared(const struct situation *situation, const struct engine_config *config);
+
+rule_function policy_rule_leave;
+rule_function policy_rule_cancel_leaving;
+rule_function policy_rule_gain;
+
+#endif
