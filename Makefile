@@ -190,6 +190,6 @@ $(KERNEL_TESTS) $(E2E_TESTS) $(VM_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libt
 
 $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lpthread -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lpthread -lm -o $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -19,7 +19,7 @@ enum tierctl_exit {
 };
 
 enum {
-	TIERCTL_OPERANDS_MAX = 4,
+	TIERCTL_OPERANDS_MAX = 4096,
 };
 
 /* Options that several subcommands have; each argp_option names its key. */
@@ -70,6 +70,7 @@ extern const struct tierctl_command TIERCTL_CHECK_CONFIG;
 extern const struct tierctl_command TIERCTL_DETECT;
 extern const struct tierctl_command TIERCTL_DOCTOR;
 extern const struct tierctl_command TIERCTL_REPLAY;
+extern const struct tierctl_command TIERCTL_SCORE;
 
 /* All of main(). Usage errors end the process with TIERCTL_USAGE. */
 int tierctl_run(int argc, char **argv);
