@@ -73,14 +73,14 @@ set_value() {
 }
 
 try_constant() {
-	local file=$1 name=$2 value factor
+	local file=$1 name=$2 value other
 	value=$(value_of "$file" "$name")
 
 	[[ -n $value ]] || die "no constant $name in user/core/$file"
-	for factor in "/ 2" "* 2"; do
-		set_value "$file" "$name" $((value $factor))
+	for other in $((value / 2)) $((value * 2)); do
+		set_value "$file" "$name" "$other"
 		make --no-print-directory -s build/tierctl >/dev/null
-		echo "| \`$name\` $value -> $((value $factor)) | $(play) |"
+		echo "| \`$name\` $value -> $other | $(play) |"
 		set_value "$file" "$name" "$value"
 	done
 }

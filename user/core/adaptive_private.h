@@ -12,8 +12,8 @@ enum {
 	 * where waiting for another second costs more than going (a rung's quality for a second,
 	 * against what an abort costs more than a drain). */
 	FORECAST_NOISE_PERMILLE = 2300,
-	/* A step up should last: of the 60 values of its first minute one is over 3.7 deviations
-	 * once in 150 times, and the rest is for a rise too slow to be seen in the noise. */
+	/* A step up should last: one of the 60 values of its first minute is over 3.8 deviations
+	 * once in 230 times. */
 	STEP_UP_NOISE_PERMILLE = 3800,
 	/* An immediate step leaves room for one deviation. */
 	LANDING_NOISE_PERMILLE = 1000,
