@@ -29,6 +29,7 @@ enum event_kind {
 	EVENT_LOSS,
 	EVENT_COMMAND,
 	EVENT_TICK, /* nothing but time */
+	EVENT_KIND_COUNT,
 };
 
 /* On whose account a process's pressure goes. */
