@@ -58,10 +58,14 @@ void adaptive_reconfigure(struct adaptive *adaptive, const struct engine_config 
 		adaptive_init(adaptive, config);
 }
 
-/* The first measurement replaces what was only said; later ones move it by half. */
+/* The first measurement replaces what was only said. Later ones count at once where it took longer,
+ * and by half where it did not: a forecast that is too short costs more than one too long. */
 static void learn_time(uint64_t *time_ns, bool *is_measured, uint64_t measured_ns)
 {
-	*time_ns = *is_measured ? units_plus(*time_ns, measured_ns) / 2 : measured_ns;
+	if (*is_measured)
+		*time_ns = units_max(measured_ns, units_plus(*time_ns, measured_ns) / 2);
+	else
+		*time_ns = measured_ns;
 	*is_measured = true;
 }
 
@@ -79,6 +83,16 @@ void adaptive_note_load(struct adaptive *adaptive, uint32_t tier, uint64_t load_
 /* ---- forecasts ---------------------------------------------------------------------------------
  */
 
+/* Whether a smaller model takes less of it: where not, no step makes it better. */
+static bool is_relievable(const struct adaptive_input *in, const struct resource_view *view,
+			  uint32_t tier)
+{
+	uint64_t lowest = units_max(in->config->min_tier, 1);
+
+	return ladder_footprint_bytes(&in->config->ladder.tiers[lowest], view->kind, view->index) <
+	       adaptive_held_bytes(in, view, tier);
+}
+
 uint32_t adaptive_forecast_permyriad(const struct adaptive *adaptive,
 				     const struct adaptive_input *in, uint32_t tier)
 {
@@ -88,7 +102,8 @@ uint32_t adaptive_forecast_permyriad(const struct adaptive *adaptive,
 		const struct resource_view *view = &in->resources->view[i];
 		uint64_t ahead;
 
-		if (!view->drift || view->drift->slope_kib_per_ks < 0)
+		if (!view->drift || view->drift->slope_kib_per_ks < 0 ||
+		    !is_relievable(in, view, tier))
 			continue;
 		ahead = drift_ahead_bytes(view->drift, adaptive->costs.drain_ns);
 		ahead = units_plus(ahead, noise_bytes(view, FORECAST_NOISE_PERMILLE));
