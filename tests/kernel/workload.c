@@ -74,6 +74,25 @@ void workload_grow(const struct workload *workload)
 	workload_pause(workload);
 }
 
+void workload_leak(const struct workload *workload)
+{
+	enum {
+		STEPS_PER_S = 20,
+	};
+	size_t step = workload->bytes_per_s / STEPS_PER_S / PAGE * PAGE;
+	volatile char *map = mmap(NULL, workload->bytes, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED || step == 0)
+		_exit(99);
+	for (size_t offset = 0; offset < workload->bytes; offset += PAGE) {
+		if (offset % step == 0)
+			usleep(1000000 / STEPS_PER_S);
+		map[offset] = 1;
+	}
+	workload_pause(workload);
+}
+
 /* ---- processes ---- */
 
 static void *thread_run(void *context)

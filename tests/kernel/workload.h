@@ -25,14 +25,16 @@ struct workload {
 	int nice;
 	const char *memory_group; /* path of a directory whose cgroup.procs it joins, or NULL */
 	const char *pressure_group;
-	const char *file; /* for workload_reread() */
-	size_t bytes;     /* for workload_grow() and workload_reread() */
+	const char *file;   /* for workload_reread() */
+	size_t bytes;       /* for workload_grow(), workload_leak() and workload_reread() */
+	size_t bytes_per_s; /* for workload_leak() */
 };
 
 /* What threads can do. */
 void workload_spin(const struct workload *workload);   /* burn CPU */
 void workload_reread(const struct workload *workload); /* re-read file, mapped, for ever */
 void workload_grow(const struct workload *workload);   /* touch bytes of new memory, then pause */
+void workload_leak(const struct workload *workload);   /* the same, but slowly */
 void workload_pause(const struct workload *workload);  /* wait */
 
 /* Forks; the child joins its groups and pins itself before it runs. Fails the test on error. */
