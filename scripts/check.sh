@@ -10,6 +10,7 @@ source "$(dirname "$0")/lib.sh"
 SELF=$root/scripts/check.sh
 CHECKS=(format tidy cppcheck shellcheck layers licences paths length)
 BUILD=${BUILD:-build}
+TIDY_FLAGS=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser -Itests/kernel -Itests/e2e "-I$BUILD/skel")
 FUNCTION_LINES_MAX=60
 FILE_LINES_MAX=450
 
@@ -43,34 +44,39 @@ generate_headers() {
 	make --no-print-directory -s BUILD="$BUILD" "${targets[@]}"
 }
 
-# Slow, so a file that passed is not looked at again until it, any header or the settings change.
+# Of a file, of every header of ours that it includes, and of the settings.
+tidy_digest() {
+	{ cat .clang-tidy && cc -MM "${TIDY_FLAGS[@]}" "$1" | sed 's/^[^:]*://; s/\\$//' |
+		xargs cat; } | sha256sum
+}
+
+# Slow, so a file that passed is not looked at again until it, a header of it or the settings
+# change.
 check_tidy() {
-	local headers todo=() file stamp
+	local todo=() file stamp
 
 	generate_headers
-	headers=$({ c_files | grep '\.h$' && echo .clang-tidy; } | xargs cat | sha256sum)
 	mkdir -p "$BUILD/check"
 	while IFS= read -r file; do
 		stamp=$BUILD/check/${file//\//_}.tidy
-		if [[ "$(cat "$stamp" 2>/dev/null)" != "$headers $(sha256sum <"$file")" ]]; then
+		if [[ "$(cat "$stamp" 2>/dev/null)" != "$(tidy_digest "$file")" ]]; then
 			todo+=("$file")
 		fi
 	done < <(c_files | grep -E '^(user|tests)/.*\.c$' | grep -v '\.bpf\.c$')
 	((${#todo[@]} > 0)) || return 0
 	printf '%s\n' "${todo[@]}" |
-		xargs -P 2 -n 1 env BUILD="$BUILD" "$SELF" --tidy-one "$headers"
+		xargs -P 2 -n 1 env BUILD="$BUILD" "$SELF" --tidy-one
 }
 
 # One file, for xargs. Warnings in system headers are counted on stderr, which helps nobody.
 tidy_one() {
-	local headers=$1 file=$2 output
-	local flags=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser -Itests/kernel -Itests/e2e "-I$BUILD/skel")
+	local file=$1 output
 
-	if ! output=$(clang-tidy --quiet "$file" -- "${flags[@]}" 2>&1); then
+	if ! output=$(clang-tidy --quiet "$file" -- "${TIDY_FLAGS[@]}" 2>&1); then
 		grep -vE '^[0-9]+ warnings? generated|^Suppressed|^Use -' <<<"$output"
 		return 1
 	fi
-	echo "$headers $(sha256sum <"$file")" >"$BUILD/check/${file//\//_}.tidy"
+	tidy_digest "$file" >"$BUILD/check/${file//\//_}.tidy"
 }
 
 # It does not know the cleanup attribute; leaks are for the sanitizers to find.
@@ -146,7 +152,7 @@ run_inner() {
 	exec 2>&1
 	case $1 in
 	--one) "check_$2" ;;
-	--tidy-one) tidy_one "$2" "$3" ;;
+	--tidy-one) tidy_one "$2" ;;
 	esac
 }
 
