@@ -7,6 +7,7 @@
 
 #define KIB_MAX (INT64_C(1) << 44)
 #define SLOPE_MAX (INT64_C(1) << 50)
+#define CHANGE_MAX ((__int128)1 << 60) /* its square, times the points, fits 128 bits */
 #define MS_PER_KS ((__int128)1000000)
 #define NS_PER_KS ((__int128)1000 * (__int128)NS_PER_S)
 
@@ -60,7 +61,11 @@ void drift_restart(struct drift *drift)
 
 static int64_t change_kib(const struct drift *drift, uint64_t over_ns)
 {
-	return (int64_t)((__int128)drift->slope_kib_per_ks * over_ns / NS_PER_KS);
+	__int128 change = (__int128)drift->slope_kib_per_ks * over_ns / NS_PER_KS;
+
+	if (change > CHANGE_MAX)
+		return (int64_t)CHANGE_MAX;
+	return change < -CHANGE_MAX ? (int64_t)-CHANGE_MAX : (int64_t)change;
 }
 
 static void learn_noise(struct drift *drift, int64_t kib, uint64_t capacity_bytes)
@@ -81,7 +86,8 @@ static void learn_noise(struct drift *drift, int64_t kib, uint64_t capacity_byte
 	drift->mean_difference_q4 = mean_q4;
 }
 
-/* Whether a point does not belong to the stretch so far. */
+/* Whether a point does not belong to the stretch so far. Before there can be a slope, none is one:
+ * a steep rise on a quiet host would otherwise begin a stretch with every third point. */
 static bool is_jump(struct drift *drift, uint64_t elapsed_ns, int64_t kib, uint64_t capacity_bytes)
 {
 	int64_t off = kib - drift->level_kib - change_kib(drift, elapsed_ns);
@@ -89,7 +95,7 @@ static bool is_jump(struct drift *drift, uint64_t elapsed_ns, int64_t kib, uint6
 	uint64_t noise = noise_kib(drift, capacity_bytes);
 	uint64_t capacity_kib = capacity_bytes / KIB;
 
-	if (drift->count < POINTS_MIN / 2 ||
+	if (drift->count < POINTS_MIN ||
 	    distance <= OUTLIER_DEVIATIONS * noise + capacity_kib / OUTLIER_PART) {
 		drift->outliers = 0;
 		return false;
