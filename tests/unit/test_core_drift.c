@@ -75,8 +75,8 @@ static void test_rising_line_goes_on(void **state)
 {
 	(void)state;
 	feed_line(FED_S, 10 * GIB, (int64_t)(64 * MIB));
-	assert_about(drift_ahead_bytes(&drift, 0), 10 * GIB + (FED_S - 1) * 64 * MIB, MIB);
-	assert_about(drift_ahead_bytes(&drift, SECONDS(30)), 10 * GIB + (FED_S + 29) * 64 * MIB,
+	assert_about(drift_ahead_bytes(&drift, 0), 10 * GIB + 64 * MIB * (FED_S - 1), MIB);
+	assert_about(drift_ahead_bytes(&drift, SECONDS(30)), 10 * GIB + 64 * MIB * (FED_S + 29),
 		     2 * MIB);
 	assert_about((uint64_t)drift.slope_kib_per_ks, 64 * MIB / KIB * 1000, 64);
 }
@@ -87,7 +87,7 @@ static void test_falling_line_is_not_counted_on(void **state)
 	feed_line(FED_S, 60 * GIB, -(int64_t)(64 * MIB));
 	assert_true(drift.slope_kib_per_ks < 0);
 	assert_int_equal(drift_ahead_bytes(&drift, SECONDS(30)), drift_ahead_bytes(&drift, 0));
-	assert_about(drift_ahead_bytes(&drift, 0), 60 * GIB - (FED_S - 1) * 64 * MIB, MIB);
+	assert_about(drift_ahead_bytes(&drift, 0), 60 * GIB - 64 * MIB * (FED_S - 1), MIB);
 }
 
 static void test_level_line_has_least_noise_and_no_slope(void **state)
@@ -104,7 +104,7 @@ static void test_few_points_have_no_slope(void **state)
 	(void)state;
 	feed_line(5, 10 * GIB, (int64_t)(64 * MIB));
 	assert_int_equal(drift.slope_kib_per_ks, 0);
-	feed_line(1, 10 * GIB + 5 * 64 * MIB, 0);
+	feed_line(1, 10 * GIB + 64 * MIB * 5, 0);
 	assert_true(drift.slope_kib_per_ks > 0);
 }
 
@@ -115,17 +115,17 @@ static void test_steep_rise_on_a_quiet_host_is_a_slope(void **state)
 	feed_line(FED_S, 25 * GIB, 0);
 	feed_line(20, 25 * GIB, (int64_t)(614 * MIB));
 	assert_true(drift.count >= 10);
-	assert_about(drift_ahead_bytes(&drift, SECONDS(15)), 25 * GIB + 34 * 614 * MIB, GIB);
+	assert_about(drift_ahead_bytes(&drift, SECONDS(15)), 25 * GIB + 614 * MIB * 34, GIB);
 }
 
 static void test_only_the_last_points_count(void **state)
 {
 	(void)state;
 	feed_line(200, 10 * GIB, (int64_t)(32 * MIB));
-	feed_line(DRIFT_POINTS + 1, 10 * GIB + 199 * 32 * MIB, 0);
+	feed_line(DRIFT_POINTS + 1, 10 * GIB + 32 * MIB * 199, 0);
 	assert_int_equal(drift.count, DRIFT_POINTS);
 	assert_int_equal(drift.slope_kib_per_ks, 0);
-	assert_about(drift_ahead_bytes(&drift, SECONDS(100)), 10 * GIB + 199 * 32 * MIB, MIB);
+	assert_about(drift_ahead_bytes(&drift, SECONDS(100)), 10 * GIB + 32 * MIB * 199, MIB);
 }
 
 /* ---- noise -------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ static void test_white_noise_gives_no_slope(void **state)
 
 static void test_slope_is_seen_through_noise(void **state)
 {
-	uint64_t wanted = 40 * GIB + (DRIFT_POINTS * 2 - 1 + 60) * 64 * MIB;
+	uint64_t wanted = 40 * GIB + 64 * MIB * (DRIFT_POINTS * 2 - 1 + 60);
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -242,7 +242,7 @@ static void test_hostile_values_do_not_overflow(void **state)
 	const uint64_t steps_ns[] = {0, 1, NS_PER_MS, NS_PER_S, UINT64_C(1) << 40};
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= 4U * SEEDS; seed++) {
+	for (uint64_t seed = 1; seed <= UINT64_C(4) * SEEDS; seed++) {
 		uint64_t time_ns = 0;
 
 		set_up(NULL);
