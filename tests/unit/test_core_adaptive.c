@@ -108,14 +108,16 @@ static void test_costs_are_what_was_said_until_measured(void **state)
 	adaptive_note_drain(&adaptive, SECONDS(3));
 	assert_int_equal(adaptive.costs.drain_ns, SECONDS(3));
 	adaptive_note_drain(&adaptive, SECONDS(5));
-	assert_int_equal(adaptive.costs.drain_ns, SECONDS(4));
+	assert_int_equal(adaptive.costs.drain_ns, SECONDS(5));
+	adaptive_note_drain(&adaptive, SECONDS(1));
+	assert_int_equal(adaptive.costs.drain_ns, SECONDS(3));
 	adaptive_note_load(&adaptive, 3, SECONDS(100));
 	adaptive_note_load(&adaptive, 3, SECONDS(50));
 	assert_int_equal(adaptive.costs.load_ns[3], SECONDS(75));
 	assert_int_equal(adaptive.costs.load_ns[2], SECONDS(20));
 	adaptive_note_load(&adaptive, 2, UINT64_MAX);
 	adaptive_note_load(&adaptive, 2, UINT64_MAX);
-	assert_int_equal(adaptive.costs.load_ns[2], UINT64_MAX / 2);
+	assert_int_equal(adaptive.costs.load_ns[2], UINT64_MAX);
 }
 
 /* What was learned stays unless it is about another ladder, limit, or drain. */

@@ -47,7 +47,8 @@ static void test_nothing_is_left_for_off_or_below_min_tier(void **state)
 	for (uint64_t others = 300; others < 930; others += 9)
 		observe(others);
 	assert_int_equal(advise(1).leave_reason, REASON_NONE);
-	assert_true(advise(1).forecast_permyriad >= 9000);
+	assert_int_equal(advise(1).forecast_permyriad, 0);
+	assert_true(advise(2).forecast_permyriad >= 9000);
 	assert_int_equal(advise(2).leave_target, 1);
 	config.min_tier = 2;
 	assert_int_equal(advise(2).leave_reason, REASON_NONE);
