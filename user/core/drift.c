@@ -86,8 +86,7 @@ static void learn_noise(struct drift *drift, int64_t kib, uint64_t capacity_byte
 	drift->mean_difference_q4 = mean_q4;
 }
 
-/* Whether a point does not belong to the stretch so far. Before there can be a slope, none is one:
- * a steep rise on a quiet host would otherwise begin a stretch with every third point. */
+/* Whether a point does not belong to the stretch so far. */
 static bool is_jump(struct drift *drift, uint64_t elapsed_ns, int64_t kib, uint64_t capacity_bytes)
 {
 	int64_t off = kib - drift->level_kib - change_kib(drift, elapsed_ns);
@@ -95,7 +94,7 @@ static bool is_jump(struct drift *drift, uint64_t elapsed_ns, int64_t kib, uint6
 	uint64_t noise = noise_kib(drift, capacity_bytes);
 	uint64_t capacity_kib = capacity_bytes / KIB;
 
-	if (drift->count < POINTS_MIN ||
+	if (drift->count < POINTS_MIN / 2 ||
 	    distance <= OUTLIER_DEVIATIONS * noise + capacity_kib / OUTLIER_PART) {
 		drift->outliers = 0;
 		return false;
