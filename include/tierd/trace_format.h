@@ -113,6 +113,7 @@ enum {
 
 enum trace_flag {
 	TRACE_STARTED_LATE = 1U << 0, /* the agent had been running: its engine was not a new one */
+	TRACE_IMPORTED = 1U << 1,     /* made from other data: no engine was fed, so no wake-ups */
 };
 
 enum {

@@ -74,12 +74,12 @@ static int run(const struct tierctl *tierctl)
 	/* Without a line it is the output that failed. */
 	if (!error[0])
 		return TIERCTL_NO;
-	fprintf(stderr, "tierctl: %s\n", error);
-	return result == -ENOMEM ? TIERCTL_NO : TIERCTL_BAD_INPUT;
+	return offline_complain(result, error);
 }
 
 static const struct argp_option OPTIONS[] = {
-	{"config", TIERCTL_KEY_CONFIG, "FILE", 0, "Decide by this config", 0},
+	{"config", TIERCTL_KEY_CONFIG, "FILE", 0,
+	 "Decide by this config instead of the recorded one", 0},
 	{"policy", TIERCTL_KEY_POLICY, "NAME", 0, "Decide by this policy", 0},
 	{"from", TIERCTL_KEY_FROM, "TIME", 0,
 	 "Print decisions from this time after the start on; a bare number is seconds", 0},
@@ -94,7 +94,11 @@ const struct tierctl_command TIERCTL_REPLAY = {
 	.operands = "FILE",
 	.operands_min = 1,
 	.operands_max = 1,
-	.help = "Print what would have been decided on the data of a CSV file.",
+	.help = "Print what is decided on a trace or CSV file, as NDJSON."
+		"\vThe decisions of a recorded trace are those that were made live, byte for byte. "
+		"Under another config or policy they are what would have been decided: switches "
+		"are taken as carried out, whatever a manager said then. The same goes for a CSV "
+		"file, whose columns `tierctl import --help` explains.",
 	.options = OPTIONS,
 	.run = run,
 };

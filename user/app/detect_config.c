@@ -5,14 +5,12 @@
  * machine. Numbers are rounded down to what a person would write.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/units.h"
 #include "detect.h"
+#include "io/new_file.h"
 
 /* Largest last, as in the ladder. */
 static const struct tier_guess {
@@ -125,38 +123,17 @@ static int write_all(int fd, const struct app_config *config, const char *headin
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Without force, a file that came meanwhile is not replaced. */
-static int put_in_place(const char *from, const char *to, bool is_forced)
-{
-	unsigned int flags = is_forced ? 0 : RENAME_NOREPLACE;
-
-	return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags) < 0 ? -errno : 0;
-}
-
 int hardware_write_config(const char *path, const struct app_config *config, const char *heading,
 			  bool is_forced)
 {
-	char temporary[PATH_MAX];
-	struct stat status;
+	struct new_file file;
+	_cleanup_close_ int fd = new_file_create(path, is_forced, &file);
 
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= sizeof(temporary))
-		return -ENAMETOOLONG;
-	if (lstat(path, &status) == 0) {
-		if (!is_forced)
-			return -EEXIST;
-		/* A device or directory is no config; replacing it would only do harm. */
-		if (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode))
-			return -EEXIST;
-	}
-	_cleanup_close_ int fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	int r = write_all(fd, config, heading);
-	if (r == 0 && fchmod(fd, 0644) < 0)
-		r = -errno;
 	if (r == 0)
-		r = put_in_place(temporary, path, is_forced);
-	if (r < 0)
-		unlink(temporary);
+		return new_file_keep(&file);
+	new_file_drop(&file);
 	return r;
 }

@@ -45,6 +45,26 @@ int offline_get_bytes(const struct tierctl *tierctl, enum tierctl_key key, const
 	return 0;
 }
 
+int offline_get_share(const struct tierctl *tierctl, enum tierctl_key key, const char *flag,
+		      double *ret_share)
+{
+	const char *value = tierctl_get(tierctl, key);
+	uint32_t permyriad;
+
+	if (!value)
+		return 0;
+	if (units_parse_permyriad(value, &permyriad) < 0)
+		return complain_value(flag, value, "a share such as 85% or 0.85");
+	*ret_share = (double)permyriad / PERMYRIAD;
+	return 0;
+}
+
+int offline_complain(int result, const char *error)
+{
+	fprintf(stderr, "tierctl: %s\n", error);
+	return result == -ENOMEM ? TIERCTL_NO : TIERCTL_BAD_INPUT;
+}
+
 static void print_warning(void *context, const char *text)
 {
 	(void)context;

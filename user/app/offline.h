@@ -24,5 +24,10 @@ int offline_get_duration(const struct tierctl *tierctl, enum tierctl_key key, co
 			 uint64_t *ret_ns);
 int offline_get_bytes(const struct tierctl *tierctl, enum tierctl_key key, const char *flag,
 		      uint64_t *ret_bytes);
+int offline_get_share(const struct tierctl *tierctl, enum tierctl_key key, const char *flag,
+		      double *ret_share);
+
+/* Says on stderr what was wrong with a file. Returns the exit status. */
+int offline_complain(int result, const char *error);
 
 #endif

@@ -16,9 +16,9 @@ enum {
 };
 
 static const struct tierctl_command *const COMMANDS[] = {
-	&TIERCTL_STATUS, &TIERCTL_PAUSE,  &TIERCTL_RESUME, &TIERCTL_RELOAD,
-	&TIERCTL_HELLO,  &TIERCTL_ACK,    &TIERCTL_LISTEN, &TIERCTL_CHECK_CONFIG,
-	&TIERCTL_DETECT, &TIERCTL_DOCTOR, &TIERCTL_REPLAY, &TIERCTL_SCORE,
+	&TIERCTL_STATUS, &TIERCTL_PAUSE,  &TIERCTL_RESUME,       &TIERCTL_RELOAD, &TIERCTL_HELLO,
+	&TIERCTL_ACK,    &TIERCTL_LISTEN, &TIERCTL_CHECK_CONFIG, &TIERCTL_DETECT, &TIERCTL_DOCTOR,
+	&TIERCTL_REPLAY, &TIERCTL_IMPORT, &TIERCTL_SCORE,
 };
 
 static const struct argp_option COMMON_OPTIONS[] = {
@@ -53,6 +53,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 {
 	struct parse *parse = state->input;
 
+	/* The one option with a letter. */
+	if (key == 'o')
+		key = TIERCTL_KEY_OUTPUT;
 	switch (key) {
 	case ARGP_KEY_ARG:
 		return parse_operand(parse, value, state);
@@ -122,7 +125,9 @@ static void print_help(FILE *file)
 
 		snprintf(usage, sizeof(usage), "%s %s", COMMANDS[i]->name,
 			 operands ? operands : "");
-		fprintf(file, "  %-20s %s\n", usage, COMMANDS[i]->help);
+		/* What follows \v is for the help of the command alone. */
+		fprintf(file, "  %-20s %.*s\n", usage, (int)strcspn(COMMANDS[i]->help, "\v"),
+			COMMANDS[i]->help);
 	}
 	fputs("\nOptions:\n"
 	      "  --run-dir DIR        run directory of the agent [" CONFIG_DEFAULT_RUN_DIR "]\n"

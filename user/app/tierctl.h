@@ -15,7 +15,7 @@ enum tierctl_exit {
 	TIERCTL_NO = 1,          /* a negative answer, or something failed */
 	TIERCTL_USAGE = 2,       /* command line or config */
 	TIERCTL_UNAVAILABLE = 3, /* no privilege, no agent, no answer from it */
-	TIERCTL_BAD_INPUT = 4,   /* a CSV file that is none */
+	TIERCTL_BAD_INPUT = 4,   /* a trace or CSV file that is none */
 };
 
 enum {
@@ -38,6 +38,13 @@ enum tierctl_key {
 	TIERCTL_KEY_FROM,
 	TIERCTL_KEY_TO,
 	TIERCTL_KEY_MEMORY,
+	TIERCTL_KEY_OUTPUT, /* -o, --output */
+	TIERCTL_KEY_CSV,
+	TIERCTL_KEY_REQUESTS,
+	TIERCTL_KEY_LOW,
+	TIERCTL_KEY_HIGH,
+	TIERCTL_KEY_TOKEN_TIME,
+	TIERCTL_KEY_DURATION,
 	TIERCTL_KEY_COUNT,
 };
 
@@ -54,7 +61,7 @@ struct tierctl_command {
 	const char *operands; /* for the usage line; NULL = none */
 	unsigned int operands_min;
 	unsigned int operands_max;
-	const char *help;
+	const char *help;                  /* one line; more for its own --help after a \v */
 	const struct argp_option *options; /* ends with {0}; NULL = none */
 	int (*run)(const struct tierctl *tierctl);
 };
@@ -70,6 +77,7 @@ extern const struct tierctl_command TIERCTL_CHECK_CONFIG;
 extern const struct tierctl_command TIERCTL_DETECT;
 extern const struct tierctl_command TIERCTL_DOCTOR;
 extern const struct tierctl_command TIERCTL_REPLAY;
+extern const struct tierctl_command TIERCTL_IMPORT;
 extern const struct tierctl_command TIERCTL_SCORE;
 
 /* All of main(). Usage errors end the process with TIERCTL_USAGE. */

@@ -163,7 +163,8 @@ void trace_writer_add(struct trace_writer *writer, const struct event *event,
 	}
 	put(writer->current, event, config, 0);
 	writer->current->event_count++;
-	if (units_minus(event->time_ns, writer->current->first_ns) >= TRACE_FLUSH_NS)
+	if (!writer->options.is_waiting &&
+	    units_minus(event->time_ns, writer->current->first_ns) >= TRACE_FLUSH_NS)
 		hand_over(writer);
 }
 

@@ -45,7 +45,8 @@ struct trace_writer_options {
 	/* Nothing that exists is renamed or removed. Otherwise an older trace at path, and those
 	 * numbered after it, count as segments before this one and are removed in their turn. */
 	bool is_new_only;
-	/* Wait for the disk instead of dropping: for programs that have nothing else to do. */
+	/* Wait for the disk instead of dropping, and hand on full buffers only: for programs that
+	 * have nothing else to do. */
 	bool is_waiting;
 	/*
 	 * Called while a segment is begun (of a rotated recording; or also of the first one, where
