@@ -39,6 +39,33 @@ static bool is_any_override(const struct config_overrides *overrides)
 	return false;
 }
 
+/* As a file would say it; NULL if there is no memory. The caller frees it. */
+static char *describe_config(const struct app_config *config)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *file = open_memstream(&text, &len);
+
+	if (!file)
+		return NULL;
+	config_write(file, config, CONFIG_PLAIN, NULL);
+	if (fclose(file) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Whether two decide alike: what only an agent does may differ. */
+static bool is_alike(struct app_config *config, const struct app_config *other)
+{
+	_cleanup_free_ char *before = describe_config(config);
+
+	config->engine = other->engine;
+	memcpy(config->min_tier, other->min_tier, sizeof(config->min_tier));
+	_cleanup_free_ char *after = describe_config(config);
+	return before && after && strcmp(before, after) == 0;
+}
+
 /* Whether a configuration in the trace decides otherwise than the one that is to be used. */
 static bool is_other(const struct input *input, const struct event_text *text,
 		     struct app_config scratch[2])
@@ -54,7 +81,7 @@ static bool is_other(const struct input *input, const struct event_text *text,
 				  sizeof(error)) < 0)
 			return true;
 	}
-	return memcmp(&scratch[0].engine, &used->engine, sizeof(used->engine)) != 0;
+	return !is_alike(&scratch[0], used);
 }
 
 /* Reads the whole trace once for that: what comes first depends on what comes last. */
