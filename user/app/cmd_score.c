@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/units.h"
-#include "options.h"
+#include "offline.h"
 #include "score_series.h"
 #include "score_suite.h"
 #include "tierctl.h"
@@ -15,29 +15,14 @@ enum {
 	JSON_DIGITS = 9,
 };
 
-static int load_config(const char *path, struct engine_config *ret_config)
-{
-	_cleanup_free_ struct app_config *config = malloc(sizeof(*config));
-	char error[CONFIG_ERROR_LEN];
-
-	if (!config)
-		return TIERCTL_NO;
-	config_set_defaults(config);
-	if (path && config_load_file(path, NULL, config, error, sizeof(error)) < 0) {
-		fprintf(stderr, "%s\n", error);
-		return TIERCTL_USAGE;
-	}
-	*ret_config = config->engine;
-	return TIERCTL_OK;
-}
-
-static int add_file(struct score_suite *suite, const char *path)
+static int add_file(struct score_suite *suite, const struct input_options *options,
+		    const char *path)
 {
 	_cleanup_(score_series_free) struct score_series series = {0};
 	char error[CONFIG_ERROR_LEN];
 	int result;
 
-	if (score_series_load(path, 0, &series, error, sizeof(error)) < 0) {
+	if (score_series_load(path, options, &series, error, sizeof(error)) < 0) {
 		fprintf(stderr, "%s\n", error);
 		return TIERCTL_BAD_INPUT;
 	}
@@ -59,21 +44,26 @@ static int print_json(const struct score_suite *suite)
 	return result < 0 ? TIERCTL_NO : TIERCTL_OK;
 }
 
+/* Without --config the ladder is the suite's: no tiers, and the defaults of the rest. */
 static int run(const struct tierctl *tierctl)
 {
 	_cleanup_(score_suite_free) struct score_suite suite = {0};
-	_cleanup_free_ struct engine_config *config = malloc(sizeof(*config));
-	int status =
-		config ? load_config(tierctl_get(tierctl, TIERCTL_KEY_CONFIG), config) : TIERCTL_NO;
+	_cleanup_free_ struct offline *offline = malloc(sizeof(*offline));
+	int status = TIERCTL_OK;
 
+	if (!offline)
+		return TIERCTL_NO;
+	if (offline_read(tierctl, offline) < 0)
+		return TIERCTL_USAGE;
+	if (!offline->options.config) {
+		config_set_defaults(&offline->config);
+		offline->options.config = &offline->config;
+	}
+	score_make_game(&offline->config.engine, &suite.game);
+	for (unsigned int i = 0; i < tierctl->operand_count && status == TIERCTL_OK; i++)
+		status = add_file(&suite, &offline->options, tierctl->operands[i]);
 	if (status != TIERCTL_OK)
 		return status;
-	score_make_game(config, &suite.game);
-	for (unsigned int i = 0; i < tierctl->operand_count; i++) {
-		status = add_file(&suite, tierctl->operands[i]);
-		if (status != TIERCTL_OK)
-			return status;
-	}
 	if (tierctl_get(tierctl, TIERCTL_KEY_JSON))
 		return print_json(&suite);
 	score_suite_print(&suite, stdout);
@@ -83,6 +73,8 @@ static int run(const struct tierctl *tierctl)
 static const struct argp_option OPTIONS[] = {
 	{"config", TIERCTL_KEY_CONFIG, "FILE", 0,
 	 "Ladder, loading times, costs and options [the ladder of the score suite]", 0},
+	{"memory", TIERCTL_KEY_MEMORY, "SIZE", 0,
+	 "Memory of the host where a CSV has shares instead of bytes [64G]", 0},
 	{"json", TIERCTL_KEY_JSON, NULL, 0, "Print JSON instead of a table", 0},
 	{0},
 };

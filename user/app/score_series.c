@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A CSV of a host's past, held to one value a second. */
+/*
+ * A host's past, held to one value a second: from a CSV as it is written, or from the samples of a
+ * trace, of which others' use counts, not what the tier of then took.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/units.h"
+#include "input.h"
 #include "io/csv_rows.h"
 #include "score_series.h"
 
@@ -44,22 +48,23 @@ struct fill {
 	double share; /* of the last row */
 };
 
-static int take_row(struct fill *fill, const struct csv_row *row, char *error, size_t error_size)
+/* One more point: it holds from its own second on. */
+static int take_point(struct fill *fill, uint64_t time_ns, uint64_t memory_bytes, double share,
+		      char *error, size_t error_size)
 {
-	uint64_t memory_bytes = csv_row_bytes(row, row->mem_total);
 	uint64_t second;
 	int result;
 
 	if (!fill->series->memory_bytes) {
 		fill->series->memory_bytes = memory_bytes;
-		fill->first_ns = row->time_ns;
+		fill->first_ns = time_ns;
 	}
 	if (memory_bytes != fill->series->memory_bytes) {
-		snprintf(error, error_size, "%s: mem_total changes; score takes one host",
+		snprintf(error, error_size, "%s: the size of memory changes; score takes one host",
 			 fill->series->name);
 		return -EINVAL;
 	}
-	second = (row->time_ns - fill->first_ns + NS_PER_S - 1) / NS_PER_S;
+	second = (time_ns - fill->first_ns + NS_PER_S - 1) / NS_PER_S;
 	if (second >= SCORE_SECONDS_MAX) {
 		snprintf(error, error_size, "%s: longer than %d days", fill->series->name,
 			 SCORE_SECONDS_MAX / (24 * 3600));
@@ -68,7 +73,21 @@ static int take_row(struct fill *fill, const struct csv_row *row, char *error, s
 	result = hold(fill->series, &fill->capacity, second, fill->share);
 	if (result < 0)
 		snprintf(error, error_size, "out of memory");
-	fill->share = row->mem_others / row->mem_total;
+	fill->share = share;
+	return result;
+}
+
+static int finish_fill(struct fill *fill, char *error, size_t error_size)
+{
+	int result;
+
+	if (!fill->series->memory_bytes) {
+		snprintf(error, error_size, "%s: no sample in it", fill->series->name);
+		return -EINVAL;
+	}
+	result = hold(fill->series, &fill->capacity, fill->series->count + 1, fill->share);
+	if (result < 0)
+		snprintf(error, error_size, "out of memory");
 	return result;
 }
 
@@ -83,13 +102,54 @@ static int load_rows(struct csv_rows *rows, struct score_series *series, char *e
 		result = csv_rows_next(rows, &row, error, error_size);
 		if (result <= 0)
 			break;
-		result = take_row(&fill, &row, error, error_size);
+		result = take_point(&fill, row.time_ns, csv_row_bytes(&row, row.mem_total),
+				    row.mem_others / row.mem_total, error, error_size);
 		if (result < 0)
 			break;
 	}
-	if (result == 0)
-		result = hold(series, &fill.capacity, series->count + 1, fill.share);
-	return result;
+	return result < 0 ? result : finish_fill(&fill, error, error_size);
+}
+
+/* The smallest memory that holds the model: its limited group, or the host. NULL if there is none.
+ */
+static const struct event_resource *find_memory(const struct event_sample *sample)
+{
+	const struct event_resource *smallest = NULL;
+
+	for (uint32_t i = 0; i < sample->resource_count; i++) {
+		const struct event_resource *resource = &sample->resources[i];
+
+		if (resource->kind != RESOURCE_VRAM && resource->capacity_bytes > 0 &&
+		    (!smallest || resource->capacity_bytes < smallest->capacity_bytes))
+			smallest = resource;
+	}
+	return smallest;
+}
+
+static int load_samples(struct input *input, struct score_series *series, char *error,
+			size_t error_size)
+{
+	struct fill fill = {.series = series};
+	const struct event *event;
+	int result;
+
+	for (;;) {
+		const struct event_resource *memory;
+
+		result = input_next(input, &event, error, error_size);
+		if (result <= 0)
+			break;
+		memory = event->kind == EVENT_SAMPLE ? find_memory(&event->sample) : NULL;
+		if (!memory)
+			continue;
+		result = take_point(&fill, event->time_ns, memory->capacity_bytes,
+				    (double)units_minus(memory->used_bytes, memory->model_bytes) /
+					    (double)memory->capacity_bytes,
+				    error, error_size);
+		if (result < 0)
+			break;
+	}
+	return result < 0 ? result : finish_fill(&fill, error, error_size);
 }
 
 void score_series_free(struct score_series *series)
@@ -99,13 +159,22 @@ void score_series_free(struct score_series *series)
 	memset(series, 0, sizeof(*series));
 }
 
-int score_series_load(const char *path, uint64_t host_bytes, struct score_series *ret_series,
-		      char *error, size_t error_size)
+static int load_csv(const char *path, uint64_t host_bytes, struct score_series *series, char *error,
+		    size_t error_size)
 {
 	_cleanup_(close_rows) struct csv_rows *rows = NULL;
-	struct score_series series = {0};
-	const char *slash = strrchr(path, '/');
 	int result = csv_rows_open(path, host_bytes, &rows, error, error_size);
+
+	return result < 0 ? result : load_rows(rows, series, error, error_size);
+}
+
+int score_series_load(const char *path, const struct input_options *options,
+		      struct score_series *ret_series, char *error, size_t error_size)
+{
+	_cleanup_(input_cleanup) struct input *input = NULL;
+	_cleanup_(score_series_free) struct score_series series = {0};
+	const char *slash = strrchr(path, '/');
+	int result = input_open(path, options, &input, error, error_size);
 
 	if (result < 0)
 		return result;
@@ -114,11 +183,13 @@ int score_series_load(const char *path, uint64_t host_bytes, struct score_series
 		snprintf(error, error_size, "out of memory");
 		return -ENOMEM;
 	}
-	result = load_rows(rows, &series, error, error_size);
-	if (result < 0) {
-		score_series_free(&series);
+	if (input_is_trace(input))
+		result = load_samples(input, &series, error, error_size);
+	else
+		result = load_csv(path, options->host_bytes, &series, error, error_size);
+	if (result < 0)
 		return result;
-	}
 	*ret_series = series;
+	series = (struct score_series){0};
 	return 0;
 }

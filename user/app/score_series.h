@@ -3,15 +3,16 @@
 #ifndef TIERD_APP_SCORE_SERIES_H
 #define TIERD_APP_SCORE_SERIES_H
 
+#include "input.h"
 #include "score.h"
 
 /*
- * Reads a file and holds it to one value a second: each row counts from its own second on, until
- * the next. host_bytes: what mem_total is where the file has shares instead of bytes, 0 for the
- * default. Returns 0, or negative errno with one line in error; *ret_series is untouched then.
+ * Reads a trace or CSV file and holds it to one value a second: each row or sample counts from its
+ * own second on, until the next. Of a trace the smallest memory that holds the model counts.
+ * Returns 0, or negative errno with one line in error; *ret_series is untouched then.
  */
-int score_series_load(const char *path, uint64_t host_bytes, struct score_series *ret_series,
-		      char *error, size_t error_size);
+int score_series_load(const char *path, const struct input_options *options,
+		      struct score_series *ret_series, char *error, size_t error_size);
 
 void score_series_free(struct score_series *series);
 
