@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # What the adaptive policy's constants are worth: each is halved and doubled in a copy of the
-# sources, and the score suite is played again (8 seeds of each family, as given and varied, and the
+# sources, and the score suite is played again (SEEDS [8] of each family, as given and varied, and the
 # two Azure series). Prints a Markdown table; about a minute for each 5 constants.
 #
 #   sensitivity.sh [NAME...]       all constants, or those named
@@ -38,13 +38,14 @@ CONSTANTS=(
 	"stabilizer.c FACTOR_HALF_LIFE_NS"
 )
 
+SEEDS=${SEEDS:-8}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 make_suites() {
 	mkdir "$work/plain" "$work/varied"
-	"$root/build/tests/tools/make_suite" "$work/plain"
-	"$root/build/tests/tools/make_suite" "$work/varied" 8 vary
+	"$root/build/tests/tools/make_suite" "$work/plain" "$SEEDS"
+	"$root/build/tests/tools/make_suite" "$work/varied" "$SEEDS" vary
 	for name in code conv; do
 		"$root/build/tierctl" import --requests --csv -o "$work/plain/azure-$name.csv" \
 			"$root/tests/replay/azure/azure-llm-2023-$name.csv"

@@ -109,7 +109,7 @@ static void test_options_that_contradict_each_other(void **state)
 		{"[policy]\nmin_tier = huge\n",
 		 "test.conf:2: policy.min_tier: there is no tier \"huge\"; allowed: off or"},
 	};
-	struct config_overrides overrides = {{NULL}};
+	struct config_overrides overrides = {.values = {NULL}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(REFUSALS); i++)

@@ -251,7 +251,7 @@ static void test_every_option_refuses_garbage(void **state)
 		const struct option_row *row = &OPTION_TABLE[i];
 
 		for (size_t j = 0; j < ARRAY_SIZE(GARBAGE[0]); j++) {
-			struct config_overrides overrides = {{NULL}};
+			struct config_overrides overrides = {.values = {NULL}};
 			char name[128];
 
 			overrides.values[i] = GARBAGE[row->type][j];
@@ -311,7 +311,7 @@ static void test_flags_are_unique_and_documented(void **state)
 static void test_written_config_reads_back(void **state)
 {
 	static const enum config_style STYLES[] = {CONFIG_PLAIN, CONFIG_COMMENTED};
-	struct config_overrides overrides = {{NULL}};
+	struct config_overrides overrides = {.values = {NULL}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(SETTINGS); i++)

@@ -44,7 +44,24 @@ static int print_json(const struct score_suite *suite)
 	return result < 0 ? TIERCTL_NO : TIERCTL_OK;
 }
 
-/* Without --config the ladder is the suite's: no tiers, and the defaults of the rest. */
+/* A config without tiers, or none at all, is played with the ladder of the score suite. */
+static int read_options(const struct tierctl *tierctl, struct offline *ret_offline)
+{
+	static const struct config_overrides OVERRIDES = {.is_ladder_optional = true};
+	const char *path = tierctl_get(tierctl, TIERCTL_KEY_CONFIG);
+	char error[CONFIG_ERROR_LEN];
+
+	config_set_defaults(&ret_offline->config);
+	ret_offline->options = (struct input_options){.config = &ret_offline->config};
+	if (path &&
+	    config_load_file(path, &OVERRIDES, &ret_offline->config, error, sizeof(error)) < 0) {
+		fprintf(stderr, "tierctl: %s\n", error);
+		return -EINVAL;
+	}
+	return offline_get_bytes(tierctl, TIERCTL_KEY_MEMORY, "--memory",
+				 &ret_offline->options.host_bytes);
+}
+
 static int run(const struct tierctl *tierctl)
 {
 	_cleanup_(score_suite_free) struct score_suite suite = {0};
@@ -53,12 +70,8 @@ static int run(const struct tierctl *tierctl)
 
 	if (!offline)
 		return TIERCTL_NO;
-	if (offline_read(tierctl, offline) < 0)
+	if (read_options(tierctl, offline) < 0)
 		return TIERCTL_USAGE;
-	if (!offline->options.config) {
-		config_set_defaults(&offline->config);
-		offline->options.config = &offline->config;
-	}
 	score_make_game(&offline->config.engine, &suite.game);
 	for (unsigned int i = 0; i < tierctl->operand_count && status == TIERCTL_OK; i++)
 		status = add_file(&suite, &offline->options, tierctl->operands[i]);
@@ -72,7 +85,7 @@ static int run(const struct tierctl *tierctl)
 
 static const struct argp_option OPTIONS[] = {
 	{"config", TIERCTL_KEY_CONFIG, "FILE", 0,
-	 "Ladder, loading times, costs and options [the ladder of the score suite]", 0},
+	 "Options, costs, and a ladder if it is to be another than the score suite's", 0},
 	{"memory", TIERCTL_KEY_MEMORY, "SIZE", 0,
 	 "Memory of the host where a CSV has shares instead of bytes [64G]", 0},
 	{"json", TIERCTL_KEY_JSON, NULL, 0, "Print JSON instead of a table", 0},

@@ -100,6 +100,8 @@ static void check_ladder(struct config_draft *draft)
 	struct ladder *ladder = &draft->config.engine.ladder;
 
 	if (ladder->count == 1) {
+		if (draft->is_ladder_optional)
+			return;
 		config_draft_fail(draft, 0, "no [tier NAME] section; at least one is needed");
 		return;
 	}

@@ -378,6 +378,7 @@ int config_load_text(const char *text, size_t len, const char *name,
 		utf8_copy_printable(name, strlen(name), printable_name, sizeof(printable_name));
 	draft->error = error;
 	draft->error_size = error_size;
+	draft->is_ladder_optional = overrides && overrides->is_ladder_optional;
 	config_set_defaults(&draft->config);
 	parse_text(draft, text, len);
 	if (overrides && !draft->has_failed)

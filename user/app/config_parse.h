@@ -21,6 +21,7 @@ struct config_draft {
 	int line_of_tier_option[LADDER_TIERS_MAX][8]; /* by row of TIER_OPTION_TABLE */
 	char *error;
 	size_t error_size;
+	bool is_ladder_optional;
 	bool has_failed;
 };
 

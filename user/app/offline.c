@@ -87,7 +87,7 @@ int offline_read(const struct tierctl *tierctl, struct offline *ret_offline)
 	char error[CONFIG_ERROR_LEN];
 	int result;
 
-	ret_offline->overrides = (struct config_overrides){{NULL}};
+	ret_offline->overrides = (struct config_overrides){.is_ladder_optional = false};
 	ret_offline->overrides.values[option_find("policy", "policy") - OPTION_TABLE] =
 		tierctl_get(tierctl, TIERCTL_KEY_POLICY);
 	ret_offline->options = (struct input_options){

@@ -60,6 +60,7 @@ struct app_config {
 /* Options from the command line: pointers into argv, by row of the option table. */
 struct config_overrides {
 	const char *values[CONFIG_OPTIONS_MAX]; /* NULL = not given */
+	bool is_ladder_optional;                /* for who has a ladder of its own */
 };
 
 struct config_arguments {
