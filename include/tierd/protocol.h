@@ -23,8 +23,10 @@
  *   ack seq=N state=draining|loading|done|failed
  *   status reply=NAME [format=text|json]
  *   pause [reply=NAME]   resume [reply=NAME]   reload [reply=NAME]
+ *   record name=NAME [reply=NAME]   record-stop [reply=NAME]
  *
- * NAME is a FIFO that the asker made in replies/ of the run directory. A reply is one or more
+ * NAME of record is a file that does not exist, in the directory that the agent's configuration
+ * names. NAME of a reply is a FIFO that the asker made in replies/ of the run directory. A reply is one or more
  * lines and ends with a line `end`; its first line is `ok` or `error TEXT`.
  */
 #ifndef TIERD_PROTOCOL_H
@@ -39,7 +41,7 @@
 enum {
 	PROTOCOL_VERSION = 1,
 	PROTOCOL_LINE_MAX = 4096, /* PIPE_BUF on Linux, with the newline */
-	PROTOCOL_REPLY_NAME_LEN = 64,
+	PROTOCOL_NAME_LEN = 64, /* of a file in a directory of the agent's, with its NUL */
 	PROTOCOL_REASON_LEN = 32,
 };
 
@@ -82,6 +84,8 @@ enum control_verb {
 	CONTROL_PAUSE,
 	CONTROL_RESUME,
 	CONTROL_RELOAD,
+	CONTROL_RECORD,
+	CONTROL_RECORD_STOP,
 };
 
 /* A line from control.fifo, parsed. */
@@ -89,7 +93,8 @@ struct control_line {
 	uint32_t verb;                       /* enum control_verb */
 	struct event_command command;        /* hello, ack, pause, resume: as the engine takes it */
 	bool is_json;                        /* status */
-	char reply[PROTOCOL_REPLY_NAME_LEN]; /* "" = no reply wanted */
+	char name[PROTOCOL_NAME_LEN];  /* record */
+	char reply[PROTOCOL_NAME_LEN]; /* "" = no reply wanted */
 };
 
 /*

@@ -326,6 +326,43 @@ static void test_status_as_text(void **state)
 	free(status);
 }
 
+static void test_status_tells_of_a_recording(void **state)
+{
+	struct engine_status *status = make_status();
+	const struct status_agent agent = {
+		.run_dir = "/run/tierd",
+		.record = {.path = "/var/t",
+			   .bytes = 3 * MIB,
+			   .files = 2,
+			   .events = 1000,
+			   .dropped = {1, 2, 4},
+			   .error = -ENOSPC},
+	};
+	char text[TEXT_LEN];
+
+	(void)state;
+	assert_true(format_status_text(status, &agent, &LADDER, text, sizeof(text)) > 0);
+	assert_non_null(strstr(text, "recording   /var/t, 3.0 MiB in 2 files, 1000 events, 7 "
+				     "dropped, THE DISK FAILS\n"));
+	assert_true(format_status_json(status, &agent, &LADDER, text, sizeof(text)) > 0);
+	json_t *root = parse(text);
+	json_t *record = json_object_get(root, "recording");
+	assert_string_equal(json_string_value(json_object_get(record, "path")), "/var/t");
+	assert_int_equal(json_integer_value(json_object_get(record, "bytes")), 3 * MIB);
+	assert_int_equal(json_integer_value(json_object_get(record, "files")), 2);
+	assert_int_equal(json_integer_value(json_object_get(record, "events")), 1000);
+	assert_int_equal(json_integer_value(json_object_get(record, "dropped_slow")), 1);
+	assert_int_equal(json_integer_value(json_object_get(record, "dropped_disk")), 2);
+	assert_int_equal(json_integer_value(json_object_get(record, "dropped_too_large")), 4);
+	assert_true(json_is_true(json_object_get(record, "failing")));
+	json_decref(root);
+	assert_true(format_status_json(status, &AGENT, &LADDER, text, sizeof(text)) > 0);
+	root = parse(text);
+	assert_true(json_is_null(json_object_get(root, "recording")));
+	json_decref(root);
+	free(status);
+}
+
 /* Counts from elsewhere never lead out of an array. */
 static void test_status_counts_are_bounded(void **state)
 {
@@ -356,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_too_small_a_buffer_gives_nothing),
 		cmocka_unit_test(test_status_as_json),
 		cmocka_unit_test(test_status_as_text),
+		cmocka_unit_test(test_status_tells_of_a_recording),
 		cmocka_unit_test(test_status_counts_are_bounded),
 	};
 

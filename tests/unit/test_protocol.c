@@ -28,38 +28,43 @@ static const struct {
 	const char *line;
 	struct control_line expected;
 } GOOD_LINES[] = {
-	{"hello", {CONTROL_HELLO, {.verb = COMMAND_HELLO}, false, ""}},
+	{"hello", {CONTROL_HELLO, {.verb = COMMAND_HELLO}, false, "", ""}},
 	{"hello tier=large pid=4194304 version=1",
-	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "large", .pid = 4194304}, false, ""}},
+	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "large", .pid = 4194304}, false, "", ""}},
 	{"ack seq=18446744073709551615 state=draining",
 	 {CONTROL_ACK,
 	  {.verb = COMMAND_ACK, .seq = UINT64_MAX, .ack_state = ACK_DRAINING},
 	  false,
+	  "",
 	  ""}},
 	{"ack state=loading seq=7",
-	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_LOADING}, false, ""}},
+	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_LOADING}, false, "", ""}},
 	{"ack seq=7 state=done",
-	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_DONE}, false, ""}},
+	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_DONE}, false, "", ""}},
 	{"ack seq=7 state=failed",
-	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_FAILED}, false, ""}},
-	{"status reply=r.1-x_Y", {CONTROL_STATUS, {0}, false, "r.1-x_Y"}},
-	{"status reply=r format=text", {CONTROL_STATUS, {0}, false, "r"}},
-	{"status format=json reply=r", {CONTROL_STATUS, {0}, true, "r"}},
-	{"pause", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, ""}},
-	{"pause reply=r", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "r"}},
-	{"resume reply=r", {CONTROL_RESUME, {.verb = COMMAND_RESUME}, false, "r"}},
-	{"reload", {CONTROL_RELOAD, {0}, false, ""}},
-	{"reload reply=r", {CONTROL_RELOAD, {0}, false, "r"}},
+	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_FAILED}, false, "", ""}},
+	{"status reply=r.1-x_Y", {CONTROL_STATUS, {0}, false, "", "r.1-x_Y"}},
+	{"status reply=r format=text", {CONTROL_STATUS, {0}, false, "", "r"}},
+	{"status format=json reply=r", {CONTROL_STATUS, {0}, true, "", "r"}},
+	{"pause", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", ""}},
+	{"pause reply=r", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", "r"}},
+	{"resume reply=r", {CONTROL_RESUME, {.verb = COMMAND_RESUME}, false, "", "r"}},
+	{"reload", {CONTROL_RELOAD, {0}, false, "", ""}},
+	{"reload reply=r", {CONTROL_RELOAD, {0}, false, "", "r"}},
+	{"record name=a.B-1_2", {CONTROL_RECORD, {0}, false, "a.B-1_2", ""}},
+	{"record reply=r name=t", {CONTROL_RECORD, {0}, false, "t", "r"}},
+	{"record-stop", {CONTROL_RECORD_STOP, {0}, false, "", ""}},
+	{"record-stop reply=r", {CONTROL_RECORD_STOP, {0}, false, "", "r"}},
 	/* Blanks, unknown keys (also twice, also with odd values), keys of other verbs. */
-	{"  pause   reply=r  ", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "r"}},
+	{"  pause   reply=r  ", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", "r"}},
 	{"pause colour=red colour=red x=%zz y= z==",
-	 {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, ""}},
-	{"pause seq=none tier=", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, ""}},
+	 {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", ""}},
+	{"pause seq=none tier=", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", ""}},
 	/* Escapes, upper and lower case, and plain UTF-8. */
 	{"hello tier=a%20b%3D%25%c3%A9",
-	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "a b=%\xc3\xa9"}, false, ""}},
+	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "a b=%\xc3\xa9"}, false, "", ""}},
 	{"hello tier=\xc3\xa9",
-	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "\xc3\xa9"}, false, ""}},
+	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "\xc3\xa9"}, false, "", ""}},
 };
 
 static void test_every_verb_is_parsed(void **state)
@@ -78,6 +83,7 @@ static void test_every_verb_is_parsed(void **state)
 		assert_int_equal(line.command.pid, GOOD_LINES[i].expected.command.pid);
 		assert_string_equal(line.command.tier, GOOD_LINES[i].expected.command.tier);
 		assert_int_equal(line.is_json, GOOD_LINES[i].expected.is_json);
+		assert_string_equal(line.name, GOOD_LINES[i].expected.name);
 		assert_string_equal(line.reply, GOOD_LINES[i].expected.reply);
 	}
 }
@@ -129,6 +135,16 @@ static const char *const BAD_LINES[] = {
 	"status reply=a%20b",
 	"status reply=\xc3\xa9",
 	"status reply=1234567890123456789012345678901234567890123456789012345678901234",
+	"record",
+	"record reply=r",
+	"record name=",
+	"record name=../t",
+	"record name=/etc/passwd",
+	"record name=a%2Fb",
+	"record name=.hidden",
+	"record name=a%20b",
+	"record name=1234567890123456789012345678901234567890123456789012345678901234",
+	"record path=/tmp/t",
 	"pause\treply=r",
 	"pause reply=r\r",
 	"pause \x1b[2J",

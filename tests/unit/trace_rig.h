@@ -18,13 +18,13 @@
 #define RIG_FUNCTION __attribute__((unused)) static
 
 enum {
-	RIG_TEXT_LEN = 300,
+	RIG_CONFIG_LEN = 300,
 };
 
 /* An event, and the text of a configuration. */
 struct rig_event {
 	struct event event;
-	char text[RIG_TEXT_LEN];
+	char text[RIG_CONFIG_LEN];
 	struct event_text config;
 };
 
@@ -112,7 +112,7 @@ RIG_FUNCTION void rig_make_event(uint32_t kind, uint64_t time_ns, uint64_t *stat
 	if (layout) {
 		rig_fill_fields(layout, &ret_event->event, state);
 	} else {
-		rig_fill_text(ret_event->text, RIG_TEXT_LEN, state);
+		rig_fill_text(ret_event->text, RIG_CONFIG_LEN, state);
 		ret_event->config = (struct event_text){
 			.name = "tierd.conf",
 			.name_len = strlen("tierd.conf"),

@@ -49,6 +49,7 @@ static int agent_wake(void *context, uint64_t now_ns)
 				 strerror(-result));
 	manager_fifo_check(agent->manager);
 	control_fifo_check(agent->control);
+	agent_record_check(agent);
 	return agent_feed(agent, &tick);
 }
 
@@ -58,6 +59,7 @@ int agent_feed(struct agent *agent, struct event *event)
 	int result;
 
 	event->time_ns = loop_now_ns();
+	agent_record_event(agent, event);
 	engine_step(agent->engine, event, &actions);
 	agent_output_actions(agent, &actions);
 	agent_set_calm(agent, actions.is_calm);
@@ -175,6 +177,8 @@ int agent_open(struct agent *agent, const struct config_arguments *arguments)
 	if (!result)
 		result = agent_output_open(agent);
 	if (!result)
+		result = agent_record_open(agent);
+	if (!result)
 		result = agent_sources_open(agent);
 	return result;
 }
@@ -195,6 +199,7 @@ int agent_run(struct agent *agent)
 void agent_close(struct agent *agent)
 {
 	agent_sources_close(agent);
+	agent_record_close(agent);
 	agent_output_close(agent);
 	run_dir_close(&agent->dir);
 	loop_destroy(agent->loop);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/engine.h"
+#include "format.h"
 #include "io/cgroup.h"
 #include "io/control_fifo.h"
 #include "io/group_depth.h"
@@ -25,8 +26,10 @@
 #include "io/psi.h"
 #include "io/run_dir.h"
 #include "io/sampler.h"
+#include "io/trace_writer.h"
 #include "log.h"
 #include "options.h"
+#include "tierd/protocol.h"
 
 enum {
 	AGENT_EXIT_RUNTIME = 1,   /* something that worked has failed */
@@ -38,6 +41,16 @@ enum {
 struct agent_timer {
 	struct loop_timer *timer;
 	uint64_t at_ns;
+};
+
+/* The recording, if there is one. */
+struct agent_record {
+	struct trace_writer *writer; /* NULL = none */
+	struct trace_writer *ending; /* one that is stopped and still being written; NULL = none */
+	struct trace_metadata metadata;
+	struct trace_writer_stats said; /* as of the last log line */
+	char path[CONFIG_PATH_LEN + PROTOCOL_NAME_LEN];
+	char config[TRACE_CONFIG_MAX + 1]; /* text of the one in force, while it is recorded */
 };
 
 struct agent {
@@ -69,6 +82,7 @@ struct agent {
 	uint64_t sample_failures;  /* of parts: GPUs, the model's processes */
 	unsigned int failed_walks; /* in a row */
 	uint32_t hello_pid;
+	bool has_manager; /* one has said hello */
 	bool is_calm;
 
 	struct run_dir dir;
@@ -78,6 +92,7 @@ struct agent {
 	bool is_decision_dropped; /* said once */
 	uint64_t bad_lines;       /* from control.fifo */
 	uint64_t reloaded_ns;     /* by a line from control.fifo */
+	struct agent_record record;
 };
 
 /*
@@ -114,6 +129,19 @@ int agent_output_open(struct agent *agent);
 void agent_output_close(struct agent *agent);
 void agent_output_actions(struct agent *agent, const struct actions *actions);
 extern const struct manager_fifo_callbacks agent_manager_callbacks;
+
+/*
+ * agent_record.c: recording what the engine is fed. Opening returns 0 or the exit status; starting
+ * and stopping, on somebody's request, 0 or negative errno with a line in error.
+ */
+int agent_record_open(struct agent *agent);
+void agent_record_close(struct agent *agent);
+int agent_record_start(struct agent *agent, const char *name, char *error, size_t error_size);
+int agent_record_stop(struct agent *agent, char *error, size_t error_size);
+void agent_record_event(struct agent *agent, const struct event *event);
+/* Says what was dropped, and ends what is to end. */
+void agent_record_check(struct agent *agent);
+void agent_record_get_status(const struct agent *agent, struct status_record *ret_status);
 
 /* agent_control.c: lines from control.fifo, and reload. */
 extern const struct control_fifo_callbacks agent_control_callbacks;

@@ -43,6 +43,15 @@ static void reply_ok(struct agent *agent, const struct control_line *line)
 	reply_write(agent, line, text, sizeof(text) - 1);
 }
 
+/* One line for people. */
+static void reply_text(struct agent *agent, const struct control_line *line, const char *words)
+{
+	char text[REPLY_WORDS_LEN];
+	int length = snprintf(text, sizeof(text), "ok\n%.900s\n" REPLY_END, words);
+
+	reply_write(agent, line, text, (size_t)length);
+}
+
 static void reply_error(struct agent *agent, const struct control_line *line, const char *error)
 {
 	char text[REPLY_WORDS_LEN];
@@ -75,6 +84,7 @@ static int control_hello(struct agent *agent, const struct control_line *line)
 		reply_error(agent, line, error);
 		return 0;
 	}
+	agent->has_manager = true;
 	if (line->command.pid) {
 		agent->hello_pid = line->command.pid;
 		model_set_hello_pid(agent->model, line->command.pid);
@@ -107,6 +117,7 @@ static int control_status(struct agent *agent, const struct control_line *line)
 	size_t length = 3;
 
 	engine_get_status(agent->engine, &status);
+	agent_record_get_status(agent, &own.record);
 	memcpy(text, "ok\n", length);
 	int result = line->is_json ? format_status_json(&status, &own, &agent->config.engine.ladder,
 							text + length, sizeof(text) - length - 8)
@@ -147,10 +158,38 @@ static int control_reload(struct agent *agent, const struct control_line *line)
 	return 0;
 }
 
+static int control_record(struct agent *agent, const struct control_line *line)
+{
+	char error[REPLY_WORDS_LEN];
+	char text[REPLY_WORDS_LEN];
+
+	if (agent_record_start(agent, line->name, error, sizeof(error)) < 0) {
+		reply_error(agent, line, error);
+		return 0;
+	}
+	snprintf(text, sizeof(text), "recording into %s", agent->record.path);
+	reply_text(agent, line, text);
+	return 0;
+}
+
+static int control_record_stop(struct agent *agent, const struct control_line *line)
+{
+	char text[REPLY_WORDS_LEN];
+
+	if (agent_record_stop(agent, text, sizeof(text)) < 0) {
+		reply_error(agent, line, text);
+		return 0;
+	}
+	snprintf(text, sizeof(text), "recorded into %s", agent->record.path);
+	reply_text(agent, line, text);
+	return 0;
+}
+
 static int (*const control_table[])(struct agent *agent, const struct control_line *line) = {
 	[CONTROL_HELLO] = control_hello,   [CONTROL_ACK] = control_feed,
 	[CONTROL_STATUS] = control_status, [CONTROL_PAUSE] = control_pause,
 	[CONTROL_RESUME] = control_pause,  [CONTROL_RELOAD] = control_reload,
+	[CONTROL_RECORD] = control_record, [CONTROL_RECORD_STOP] = control_record_stop,
 };
 
 static int control_on_line(void *context, const char *text, size_t length)
@@ -190,7 +229,8 @@ static bool config_needs_restart(const struct app_config *a, const struct app_co
 	       a->ring_bulk_bytes != b->ring_bulk_bytes ||
 	       a->ring_urgent_bytes != b->ring_urgent_bytes || a->ignore_nice != b->ignore_nice ||
 	       strcmp(a->decisions, b->decisions) != 0 ||
-	       a->decisions_max_bytes != b->decisions_max_bytes;
+	       a->decisions_max_bytes != b->decisions_max_bytes ||
+	       strcmp(a->record, b->record) != 0;
 }
 
 int agent_reload(struct agent *agent, char *error, size_t error_size)
@@ -210,7 +250,7 @@ int agent_reload(struct agent *agent, char *error, size_t error_size)
 	if (config_needs_restart(&agent->config, &config)) {
 		snprintf(error, error_size,
 			 "%s: an option changed that needs a restart ([agent] other than window, "
-			 "window_calm, dry_run and log)",
+			 "window_calm, record_max, record_keep, record_dir, dry_run and log)",
 			 agent->config_path);
 		return -EINVAL;
 	}

@@ -39,21 +39,6 @@ static int print_decisions(void *context, const struct replay_step *step)
 	return 0;
 }
 
-static int parse_span(const struct tierctl *tierctl, struct printer *ret_printer)
-{
-	struct printer printer = {.from_ns = 0, .to_ns = UINT64_MAX};
-
-	if (offline_get_duration(tierctl, TIERCTL_KEY_FROM, "--from", &printer.from_ns) < 0 ||
-	    offline_get_duration(tierctl, TIERCTL_KEY_TO, "--to", &printer.to_ns) < 0)
-		return -EINVAL;
-	if (printer.from_ns >= printer.to_ns) {
-		fprintf(stderr, "tierctl: --to: must be later than --from\n");
-		return -EINVAL;
-	}
-	*ret_printer = printer;
-	return 0;
-}
-
 static int run(const struct tierctl *tierctl)
 {
 	_cleanup_free_ struct offline *offline = malloc(sizeof(*offline));
@@ -64,7 +49,8 @@ static int run(const struct tierctl *tierctl)
 
 	if (!offline)
 		return TIERCTL_NO;
-	if (parse_span(tierctl, &printer) < 0 || offline_read(tierctl, offline) < 0)
+	if (offline_get_span(tierctl, &printer.from_ns, &printer.to_ns) < 0 ||
+	    offline_read(tierctl, offline) < 0)
 		return TIERCTL_USAGE;
 	result = input_open(tierctl->operands[0], &offline->options, &input, error, sizeof(error));
 	if (result == 0)

@@ -35,7 +35,7 @@ struct exchange {
 	int reply_fd;
 	int signal_fd;
 	uint64_t deadline_ns;
-	char name[PROTOCOL_REPLY_NAME_LEN]; /* of the reply FIFO, "" = not made */
+	char name[PROTOCOL_NAME_LEN]; /* of the reply FIFO, "" = not made */
 	char *text;
 	size_t len;
 	size_t size;
@@ -146,7 +146,7 @@ int control_send(const char *run_dir, const char *line, int timeout_ms)
 static int make_reply_fifo(struct exchange *exchange)
 {
 	uint64_t number;
-	char name[PROTOCOL_REPLY_NAME_LEN];
+	char name[PROTOCOL_NAME_LEN];
 
 	exchange->replies_fd = openat(exchange->dir_fd, PROTOCOL_REPLY_DIR,
 				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

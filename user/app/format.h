@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "core/engine.h"
+#include "tierd/trace_format.h"
 
 /* One line with its newline: every number compared, in a fixed order of keys. */
 int format_decision_json(const struct decision *decision, const struct ladder *ladder, char *buffer,
@@ -21,6 +22,16 @@ int format_decision_json(const struct decision *decision, const struct ladder *l
 /* One readable line, without a newline and without control characters. */
 int format_decision_text(const struct decision *decision, const struct ladder *ladder, char *buffer,
 			 size_t size);
+
+/* What becomes of a recording. */
+struct status_record {
+	const char *path; /* NULL = there is none */
+	uint64_t bytes;
+	uint32_t files;
+	uint64_t events;
+	uint64_t dropped[TRACE_DROP_COUNT];
+	int error; /* of the disk, now; negative errno or 0 */
+};
 
 /* The agent's own share of a status; the engine does not know of these. */
 struct status_agent {
@@ -35,6 +46,7 @@ struct status_agent {
 	uint64_t log_lines_dropped;
 	uint64_t decisions_dropped;
 	uint64_t model_processes_left_out;
+	struct status_record record;
 };
 
 /* One line of JSON, with its newline. */

@@ -127,6 +127,24 @@ static void add_agent(struct json *json, const struct status_agent *agent)
 	json_end_object(json);
 }
 
+static void add_record(struct json *json, const struct status_record *record)
+{
+	if (!record->path) {
+		json_add_null(json, "recording");
+		return;
+	}
+	json_begin_object(json, "recording");
+	json_add_string(json, "path", record->path);
+	json_add_u64(json, "bytes", record->bytes);
+	json_add_u64(json, "files", record->files);
+	json_add_u64(json, "events", record->events);
+	json_add_u64(json, "dropped_slow", record->dropped[TRACE_DROP_SLOW]);
+	json_add_u64(json, "dropped_disk", record->dropped[TRACE_DROP_DISK]);
+	json_add_u64(json, "dropped_too_large", record->dropped[TRACE_DROP_TOO_LARGE]);
+	json_add_bool(json, "failing", record->error < 0);
+	json_end_object(json);
+}
+
 static void add_processes(struct json *json, const struct engine_status *status)
 {
 	json_begin_array(json, "processes");
@@ -168,6 +186,7 @@ int format_status_json(const struct engine_status *status, const struct status_a
 	add_losses(&json, status);
 	add_host(&json, &status->host);
 	add_agent(&json, agent);
+	add_record(&json, &agent->record);
 	add_processes(&json, status);
 	json_end_object(&json);
 	return json_finish(&json);
@@ -274,6 +293,22 @@ static void text_agent(struct text *text, const struct engine_status *status,
 			 agent->model_processes_left_out);
 }
 
+static void text_record(struct text *text, const struct status_record *record)
+{
+	uint64_t dropped = record->dropped[TRACE_DROP_SLOW] + record->dropped[TRACE_DROP_DISK] +
+			   record->dropped[TRACE_DROP_TOO_LARGE];
+	char bytes[UNITS_TEXT_LEN];
+
+	if (!record->path)
+		return;
+	text_add(text,
+		 "recording   %s, %s in %" PRIu32 " file%s, %" PRIu64 " events, %" PRIu64
+		 " dropped%s\n",
+		 record->path, units_format_bytes_rounded(record->bytes, bytes), record->files,
+		 record->files == 1 ? "" : "s", record->events, dropped,
+		 record->error < 0 ? ", THE DISK FAILS" : "");
+}
+
 static void text_processes(struct text *text, const struct engine_status *status)
 {
 	if (process_count(status) == 0) {
@@ -308,6 +343,7 @@ int format_status_text(const struct engine_status *status, const struct status_a
 	text_pressure(&text, &status->last);
 	text_losses(&text, status);
 	text_agent(&text, status, agent);
+	text_record(&text, &agent->record);
 	text_add(&text, "last        %s: %s\n", decision_action_name(status->last.action),
 		 decision_reason_name(status->last.reason));
 	text_processes(&text, status);

@@ -31,6 +31,23 @@ int offline_get_duration(const struct tierctl *tierctl, enum tierctl_key key, co
 	return 0;
 }
 
+int offline_get_span(const struct tierctl *tierctl, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
+{
+	uint64_t from_ns = 0;
+	uint64_t to_ns = UINT64_MAX;
+
+	if (offline_get_duration(tierctl, TIERCTL_KEY_FROM, "--from", &from_ns) < 0 ||
+	    offline_get_duration(tierctl, TIERCTL_KEY_TO, "--to", &to_ns) < 0)
+		return -EINVAL;
+	if (from_ns >= to_ns) {
+		fprintf(stderr, "tierctl: --to: must be later than --from\n");
+		return -EINVAL;
+	}
+	*ret_from_ns = from_ns;
+	*ret_to_ns = to_ns;
+	return 0;
+}
+
 int offline_get_bytes(const struct tierctl *tierctl, enum tierctl_key key, const char *flag,
 		      uint64_t *ret_bytes)
 {

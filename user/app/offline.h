@@ -22,6 +22,8 @@ int offline_read(const struct tierctl *tierctl, struct offline *ret_offline);
 /* The value of an option; *ret_value is untouched where it is not given. As above. */
 int offline_get_duration(const struct tierctl *tierctl, enum tierctl_key key, const char *flag,
 			 uint64_t *ret_ns);
+/* --from and --to, as times after the start; 0 and UINT64_MAX where they are not given. */
+int offline_get_span(const struct tierctl *tierctl, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
 int offline_get_bytes(const struct tierctl *tierctl, enum tierctl_key key, const char *flag,
 		      uint64_t *ret_bytes);
 int offline_get_share(const struct tierctl *tierctl, enum tierctl_key key, const char *flag,

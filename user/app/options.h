@@ -26,6 +26,7 @@ enum {
 
 #define CONFIG_DEFAULT_PATH "/etc/tierd/tierd.conf"
 #define CONFIG_DEFAULT_RUN_DIR "/run/tierd"
+#define CONFIG_DEFAULT_RECORD_DIR "/var/lib/tierd/traces"
 
 enum log_level {
 	LOG_QUIET,  /* warnings and errors */
@@ -48,6 +49,10 @@ struct app_config {
 	uint32_t ignore_nice;            /* CPU use above this nice value is background */
 	char decisions[CONFIG_PATH_LEN]; /* NDJSON goes there; "" = nowhere, "-" = stdout */
 	uint64_t decisions_max_bytes;
+	char record[CONFIG_PATH_LEN];     /* everything is recorded there; "" = nowhere */
+	uint64_t record_max_bytes;        /* of one file of a recording */
+	uint32_t record_keep;             /* files of a recording */
+	char record_dir[CONFIG_PATH_LEN]; /* of recordings that are asked for while it runs */
 	bool is_dry_run;
 	uint32_t log_level; /* enum log_level */
 

@@ -45,6 +45,8 @@ enum tierctl_key {
 	TIERCTL_KEY_HIGH,
 	TIERCTL_KEY_TOKEN_TIME,
 	TIERCTL_KEY_DURATION,
+	TIERCTL_KEY_STOP,
+	TIERCTL_KEY_ALONE,
 	TIERCTL_KEY_COUNT,
 };
 
@@ -76,6 +78,8 @@ extern const struct tierctl_command TIERCTL_LISTEN;
 extern const struct tierctl_command TIERCTL_CHECK_CONFIG;
 extern const struct tierctl_command TIERCTL_DETECT;
 extern const struct tierctl_command TIERCTL_DOCTOR;
+extern const struct tierctl_command TIERCTL_RECORD;
+extern const struct tierctl_command TIERCTL_TRACE;
 extern const struct tierctl_command TIERCTL_REPLAY;
 extern const struct tierctl_command TIERCTL_IMPORT;
 extern const struct tierctl_command TIERCTL_SCORE;

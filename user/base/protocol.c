@@ -89,12 +89,12 @@ static const char *parse_format(const char *value, void *ret_is_json)
 	return NULL;
 }
 
-static const char *parse_reply(const char *value, void *ret_name)
+static const char *parse_name(const char *value, void *ret_name)
 {
 	static const char ALLOWED[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789._-";
 
-	if (strlen(value) >= PROTOCOL_REPLY_NAME_LEN)
+	if (strlen(value) >= PROTOCOL_NAME_LEN)
 		return "name too long";
 	if (value[0] == '.' || value[strspn(value, ALLOWED)] != '\0')
 		return "not a plain file name";
@@ -108,6 +108,7 @@ enum control_key {
 	KEY_VERSION,
 	KEY_SEQ,
 	KEY_STATE,
+	KEY_NAME,
 	KEY_REPLY,
 	KEY_FORMAT,
 	KEY_COUNT,
@@ -123,7 +124,8 @@ static const struct {
 	[KEY_VERSION] = {"version", parse_version, 0},
 	[KEY_SEQ] = {"seq", parse_u64, offsetof(struct control_line, command.seq)},
 	[KEY_STATE] = {"state", parse_ack_state, offsetof(struct control_line, command.ack_state)},
-	[KEY_REPLY] = {"reply", parse_reply, offsetof(struct control_line, reply)},
+	[KEY_NAME] = {"name", parse_name, offsetof(struct control_line, name)},
+	[KEY_REPLY] = {"reply", parse_name, offsetof(struct control_line, reply)},
 	[KEY_FORMAT] = {"format", parse_format, offsetof(struct control_line, is_json)},
 };
 
@@ -142,6 +144,8 @@ static const struct control_verb_rule {
 	{"pause", CONTROL_PAUSE, COMMAND_PAUSE, 0, BIT(KEY_REPLY)},
 	{"resume", CONTROL_RESUME, COMMAND_RESUME, 0, BIT(KEY_REPLY)},
 	{"reload", CONTROL_RELOAD, 0, 0, BIT(KEY_REPLY)},
+	{"record", CONTROL_RECORD, 0, BIT(KEY_NAME), BIT(KEY_REPLY)},
+	{"record-stop", CONTROL_RECORD_STOP, 0, 0, BIT(KEY_REPLY)},
 };
 
 /* A part of the line; not NUL-terminated. */

@@ -17,7 +17,7 @@ static int open_reply(int replies_fd, const char *name)
 	struct stat info;
 
 	if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') ||
-	    strlen(name) >= PROTOCOL_REPLY_NAME_LEN)
+	    strlen(name) >= PROTOCOL_NAME_LEN)
 		return -EINVAL;
 	/* O_NONBLOCK: a FIFO that nobody reads gives ENXIO, and a device cannot hold us up. */
 	fd = openat(replies_fd, name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
