@@ -56,6 +56,8 @@ struct run {
 	uint32_t over_count;
 	uint64_t last_pressure_ns;
 	uint64_t last_switch_ns;
+	bool has_loss;
+	uint64_t last_loss_ns;
 };
 
 static inline uint32_t use_permyriad(const struct rig *rig, uint32_t tier)
@@ -119,6 +121,7 @@ static inline void check_step_up(const struct run *run, const struct decision *d
 	assert_true(use_permyriad(run->rig, decision->from) < config->upgrade_below_permyriad);
 	assert_true(use_permyriad(run->rig, decision->to) <=
 		    config->degrade_above_permyriad - config->margin_permyriad);
+	assert_true(!run->has_loss || now_ns - run->last_loss_ns >= config->stabilization_min_ns);
 }
 
 static inline void check_decisions(struct run *run)
@@ -263,12 +266,25 @@ static inline struct run run_start(const struct engine_config *config, const str
 	return run;
 }
 
+static inline void run_second(struct run *run, uint32_t t)
+{
+	run->rig->others_bytes = run->signal->permille[t] * GB / 10;
+	run_until(run, run->begin_ns + SECONDS(t + 1));
+}
+
 static inline void run_through(struct run *run)
 {
-	for (uint32_t t = 0; t < run->signal->seconds; t++) {
-		run->rig->others_bytes = run->signal->permille[t] * GB / 10;
-		run_until(run, run->begin_ns + SECONDS(t + 1));
-	}
+	for (uint32_t t = 0; t < run->signal->seconds; t++)
+		run_second(run, t);
+}
+
+/* Samples or urgent records: what pressure may hide in. */
+static inline void lose(struct run *run, enum loss_cause cause)
+{
+	rig_loss(run->rig, cause);
+	run->has_loss = true;
+	run->last_loss_ns = run->rig->now_ns;
+	check_decisions(run);
 }
 
 static inline struct rig *run_whole(const struct engine_config *config, const struct signal *signal,

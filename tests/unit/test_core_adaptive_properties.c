@@ -227,6 +227,36 @@ static void test_flaps_are_bounded(void **state)
 	for_kind(SIGNAL_FLAT, 12, SIGNAL_SECONDS_MAX, flap_in_answer);
 }
 
+/* ---- lost data ---------------------------------------------------------------------------------
+ */
+
+static void run_with_losses(const struct signal *signal, bool has_manager)
+{
+	static const enum loss_cause causes[] = {LOSS_SAMPLE, LOSS_URGENT_RING};
+	const struct engine_config config = default_config();
+	struct run run = run_start(&config, signal, has_manager, 0);
+	struct signal draw = {.state = tried.seed};
+
+	for (uint32_t t = 0; t < signal->seconds; t++) {
+		if (signal_below(&draw, 120) == 0)
+			lose(&run, causes[signal_below(&draw, ARRAY_SIZE(causes))]);
+		run_second(&run, t);
+	}
+	count_steps(run.rig);
+	rig_free(run.rig);
+}
+
+/* No step up is ordered within the least wait after a loss; and everything else holds, too. */
+static void test_every_step_obeys_the_rules_with_losses(void **state)
+{
+	(void)state;
+	step_up_count = 0;
+	immediate_count = 0;
+	for_all(RUN_SECONDS, run_with_losses);
+	assert_true(step_up_count >= 50);
+	assert_true(immediate_count >= 50);
+}
+
 #define PROPERTY(test) cmocka_unit_test_teardown(test, tell_tried)
 
 int main(void)
@@ -238,6 +268,7 @@ int main(void)
 		PROPERTY(test_bounded_pressure_ends_in_recovery),
 		PROPERTY(test_no_switch_on_flat_and_dance),
 		PROPERTY(test_flaps_are_bounded),
+		PROPERTY(test_every_step_obeys_the_rules_with_losses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
