@@ -26,8 +26,8 @@
  *   record name=NAME [reply=NAME]   record-stop [reply=NAME]
  *
  * NAME of record is a file that does not exist, in the directory that the agent's configuration
- * names. NAME of a reply is a FIFO that the asker made in replies/ of the run directory. A reply is one or more
- * lines and ends with a line `end`; its first line is `ok` or `error TEXT`.
+ * names. NAME of a reply is a FIFO that the asker made in replies/ of the run directory. A reply is
+ * one or more lines and ends with a line `end`; its first line is `ok` or `error TEXT`.
  */
 #ifndef TIERD_PROTOCOL_H
 #define TIERD_PROTOCOL_H
@@ -41,7 +41,7 @@
 enum {
 	PROTOCOL_VERSION = 1,
 	PROTOCOL_LINE_MAX = 4096, /* PIPE_BUF on Linux, with the newline */
-	PROTOCOL_NAME_LEN = 64, /* of a file in a directory of the agent's, with its NUL */
+	PROTOCOL_NAME_LEN = 64,   /* of a file in a directory of the agent's, with its NUL */
 	PROTOCOL_REASON_LEN = 32,
 };
 
@@ -90,9 +90,9 @@ enum control_verb {
 
 /* A line from control.fifo, parsed. */
 struct control_line {
-	uint32_t verb;                       /* enum control_verb */
-	struct event_command command;        /* hello, ack, pause, resume: as the engine takes it */
-	bool is_json;                        /* status */
+	uint32_t verb;                 /* enum control_verb */
+	struct event_command command;  /* hello, ack, pause, resume: as the engine takes it */
+	bool is_json;                  /* status */
 	char name[PROTOCOL_NAME_LEN];  /* record */
 	char reply[PROTOCOL_NAME_LEN]; /* "" = no reply wanted */
 };

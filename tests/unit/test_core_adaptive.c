@@ -71,7 +71,7 @@ static void test_other_pressure_breaks_the_tier_and_larger_ones(void **state)
 	assert_int_equal(adaptive.levels[LARGE].refuge[0], 2);
 }
 
-static void test_loss_counts_from_now(void **state)
+static void test_after_a_loss_only_what_follows_is_sure(void **state)
 {
 	(void)state;
 	observe_for(100, 300);
@@ -81,7 +81,7 @@ static void test_loss_counts_from_now(void **state)
 	adaptive_note_loss(&adaptive, SECONDS(now_s));
 	assert_false(adaptive.levels[LARGE].is_alarmed);
 	assert_true(adaptive.levels[LARGE].spells.is_open);
-	assert_int_equal(spells_age_ns(&adaptive.levels[LARGE].spells, SECONDS(now_s + 5)),
+	assert_int_equal(spells_sure_ns(&adaptive.levels[LARGE].spells, SECONDS(now_s + 5)),
 			 SECONDS(5));
 	assert_int_equal(adaptive.levels[LARGE].spells.lengths.count, 1);
 	observe_for(10, 600);
@@ -152,7 +152,7 @@ int main(void)
 		cmocka_unit_test_setup(test_lowest_refuge_of_a_break_counts, set_up),
 		cmocka_unit_test_setup(test_penalty_is_of_what_was_lost, set_up),
 		cmocka_unit_test_setup(test_other_pressure_breaks_the_tier_and_larger_ones, set_up),
-		cmocka_unit_test_setup(test_loss_counts_from_now, set_up),
+		cmocka_unit_test_setup(test_after_a_loss_only_what_follows_is_sure, set_up),
 		cmocka_unit_test_setup(test_one_observation_a_second_is_due, set_up),
 		cmocka_unit_test_setup(test_costs_are_what_was_said_until_measured, set_up),
 		cmocka_unit_test_setup(test_reconfigure_keeps_what_stays_true, set_up),

@@ -82,13 +82,14 @@ static void test_newest_come_first_and_old_ones_go(void **state)
 	assert_int_equal(spells.intervals.length_ns[0], SECONDS(1001));
 }
 
-static void test_restart_counts_anew_and_makes_no_interval(void **state)
+static void test_only_what_follows_a_restart_is_sure(void **state)
 {
 	(void)state;
 	live_through(100, 200);
 	spells_open(&spells, SECONDS(210));
 	spells_restart(&spells, SECONDS(300));
-	assert_int_equal(spells_age_ns(&spells, SECONDS(340)), SECONDS(40));
+	assert_int_equal(spells_sure_ns(&spells, SECONDS(340)), SECONDS(40));
+	assert_int_equal(spells_age_ns(&spells, SECONDS(340)), SECONDS(130));
 	spells_break(&spells, SECONDS(400), SECONDS(30));
 	assert_int_equal(spells.lengths.length_ns[0], SECONDS(100));
 	assert_int_equal(spells.intervals.count, 0);
@@ -242,7 +243,7 @@ int main(void)
 		cmocka_unit_test_setup(test_broken_spell_is_remembered_once, set_up),
 		cmocka_unit_test_setup(test_shorter_than_the_least_is_forgotten, set_up),
 		cmocka_unit_test_setup(test_newest_come_first_and_old_ones_go, set_up),
-		cmocka_unit_test_setup(test_restart_counts_anew_and_makes_no_interval, set_up),
+		cmocka_unit_test_setup(test_only_what_follows_a_restart_is_sure, set_up),
 		cmocka_unit_test_setup(test_unseen_remains_of_the_order_of_the_age, set_up),
 		cmocka_unit_test_setup(test_seen_spell_stands_for_itself_shorter_and_longer,
 				       set_up),

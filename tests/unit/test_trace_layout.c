@@ -195,7 +195,7 @@ static struct trace_metadata make_metadata(void)
 static void test_the_header_has_its_bytes(void **state)
 {
 	const struct trace_metadata metadata = make_metadata();
-	uint8_t bytes[TRACE_HEADER_MAX];
+	uint8_t bytes[TRACE_HEADER_MAX] = {0};
 
 	(void)state;
 	check("HEADER", bytes, trace_encode_header(&metadata, bytes), HEADER);
@@ -311,8 +311,8 @@ static void test_those_bytes_are_read(void **state)
 	const struct trace_metadata expected = make_metadata();
 	const struct trace_item *item;
 	struct trace_reader *reader;
-	uint8_t bytes[4 * BYTES_MAX];
-	struct file_tree tree;
+	uint8_t bytes[4 * BYTES_MAX] = {0};
+	struct file_tree tree = {0};
 	char error[256];
 
 	(void)state;

@@ -220,7 +220,7 @@ static uint32_t judge_step_up(const struct adaptive *adaptive, const struct adap
 			      uint32_t tier, struct advice *ret_numbers)
 {
 	const struct spells *spells = &adaptive->levels[tier].spells;
-	uint64_t age_ns = spells_age_ns(spells, in->now_ns);
+	uint64_t age_ns = spells_sure_ns(spells, in->now_ns);
 	uint64_t longest_ns = units_scale(in->config->stabilization_ns, WAIT_FACTOR_MAX, 1);
 	struct spell_answers answers;
 	uint32_t obstacle = find_obstacle(in, tier);

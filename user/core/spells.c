@@ -55,14 +55,15 @@ void spells_open(struct spells *spells, uint64_t now_ns)
 
 void spells_break(struct spells *spells, uint64_t now_ns, uint64_t min_ns)
 {
-	uint64_t length_ns = spells_age_ns(spells, now_ns);
+	uint64_t length_ns = spells_sure_ns(spells, now_ns);
 
 	if (!spells->is_open)
 		return;
 	spells->is_open = false;
 	if (length_ns >= min_ns)
 		history_add(&spells->lengths, length_ns);
-	if (spells->has_broken && now_ns - spells->broken_ns >= min_ns)
+	if (spells->has_broken && spells->broken_ns >= spells->restarted_ns &&
+	    now_ns - spells->broken_ns >= min_ns)
 		history_add(&spells->intervals, now_ns - spells->broken_ns);
 	spells->has_broken = true;
 	spells->broken_ns = now_ns;
@@ -70,13 +71,19 @@ void spells_break(struct spells *spells, uint64_t now_ns, uint64_t min_ns)
 
 void spells_restart(struct spells *spells, uint64_t now_ns)
 {
-	spells->opened_ns = now_ns;
-	spells->has_broken = false;
+	spells->restarted_ns = now_ns;
 }
 
 uint64_t spells_age_ns(const struct spells *spells, uint64_t now_ns)
 {
 	return spells->is_open ? units_minus(now_ns, spells->opened_ns) : 0;
+}
+
+uint64_t spells_sure_ns(const struct spells *spells, uint64_t now_ns)
+{
+	uint64_t since_ns = units_max(spells->opened_ns, spells->restarted_ns);
+
+	return spells->is_open ? units_minus(now_ns, since_ns) : 0;
 }
 
 static void add_answer(struct spell_answers *answers, uint64_t remaining_ns, uint64_t weight)

@@ -32,6 +32,7 @@ struct spells {
 	bool is_open;
 	bool has_broken;
 	uint64_t opened_ns;
+	uint64_t restarted_ns; /* what was before this may not be all that was */
 	uint64_t broken_ns; /* when the last one broke */
 	struct spell_history lengths;
 	struct spell_history intervals;
@@ -56,10 +57,16 @@ void spells_open(struct spells *spells, uint64_t now_ns);
  */
 void spells_break(struct spells *spells, uint64_t now_ns, uint64_t min_ns);
 
-/* What happened meanwhile is not known: the open spell counts from now, and tells nothing. */
+/*
+ * What happened until now may have gone unseen: only what follows is sure. How much longer the open
+ * spell may last is asked as before, so that a loss never makes it look younger than it may be.
+ */
 void spells_restart(struct spells *spells, uint64_t now_ns);
 
 uint64_t spells_age_ns(const struct spells *spells, uint64_t now_ns);
+
+/* The part of the age since the last restart. */
+uint64_t spells_sure_ns(const struct spells *spells, uint64_t now_ns);
 
 /* How much longer the open spell may last. */
 void spells_ask(const struct spells *spells, uint64_t now_ns, struct spell_answers *ret_answers);
