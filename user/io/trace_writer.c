@@ -318,7 +318,8 @@ int trace_writer_close(struct trace_writer *writer, int timeout_ms)
 	if (!writer)
 		return 0;
 	trace_writer_finish(writer);
-	result = join(writer, timeout_ms);
+	/* A thread that has said that it is over returns at once: it need not be left behind. */
+	result = join(writer, trace_writer_is_finished(writer) ? -1 : timeout_ms);
 	if (result < 0) {
 		pthread_detach(writer->thread);
 		return -ETIMEDOUT;
