@@ -114,7 +114,7 @@ static void test_info_counts_everything(void **state)
 	assert_int_equal(number(root, NULL, "cpus"), 2);
 	assert_int_equal(number(root, NULL, "first_ns"), 1000 * NS_PER_S);
 	assert_int_equal(number(root, NULL, "last_ns"),
-			 1000 * NS_PER_S + (EVENTS - 1) * 10 * NS_PER_MS);
+			 1000 * NS_PER_S + UINT64_C(10) * (EVENTS - 1) * NS_PER_MS);
 	assert_int_equal(number(root, "dropped", "slow"), 0);
 	assert_true(json_is_true(json_object_get(root, "ended")));
 	assert_true(json_is_true(json_object_get(root, "as_live")));

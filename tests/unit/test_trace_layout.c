@@ -187,8 +187,8 @@ static struct trace_metadata make_metadata(void)
 		.predecessor = "t.000001",
 	};
 
-	for (uint8_t i = 0; i < TRACE_ID_LEN; i++)
-		metadata.id[i] = i;
+	for (size_t i = 0; i < TRACE_ID_LEN; i++)
+		metadata.id[i] = (uint8_t)i;
 	return metadata;
 }
 

@@ -95,7 +95,7 @@ static uint32_t kept_notices(const struct trace_info *info)
 
 static void format_id(const struct trace_metadata *metadata, char text[2 * TRACE_ID_LEN + 1])
 {
-	for (int i = 0; i < TRACE_ID_LEN; i++)
+	for (size_t i = 0; i < TRACE_ID_LEN; i++)
 		snprintf(text + 2 * i, 3, "%02x", metadata->id[i]);
 }
 
