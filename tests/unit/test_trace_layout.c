@@ -163,7 +163,7 @@ static size_t encode_records(uint8_t *bytes)
 
 static void test_records_have_their_bytes(void **state)
 {
-	uint8_t bytes[BYTES_MAX];
+	uint8_t bytes[BYTES_MAX] = {0};
 
 	(void)state;
 	check("RECORDS", bytes, encode_records(bytes), RECORDS);

@@ -33,7 +33,7 @@ struct spells {
 	bool has_broken;
 	uint64_t opened_ns;
 	uint64_t restarted_ns; /* what was before this may not be all that was */
-	uint64_t broken_ns; /* when the last one broke */
+	uint64_t broken_ns;    /* when the last one broke */
 	struct spell_history lengths;
 	struct spell_history intervals;
 };
