@@ -6,6 +6,9 @@
  */
 #include "tierctl_rig.h"
 
+#include "app/input.h"
+#include "core/engine.h"
+
 #define GOLDEN "tests/replay/golden"
 #define EXPECTED ".ndjson"
 
@@ -145,11 +148,46 @@ static void test_nothing_is_left_out(void **state)
 	closedir(dir);
 }
 
+/* Switches that are decided on a trace, if it says nothing of memory stall or all it has to say. */
+static unsigned int count_switches(const char *path, bool has_stall)
+{
+	const struct input_options options = {.config = NULL};
+	struct engine *engine = engine_init(calloc(1, engine_size()));
+	char error[CONFIG_ERROR_LEN];
+	struct input *input = NULL;
+	const struct event *next;
+	unsigned int count = 0;
+
+	assert_int_equal(input_open(path, &options, &input, error, sizeof(error)), 0);
+	while (input_next(input, &next, error, sizeof(error)) > 0) {
+		struct event event = *next;
+		struct actions actions;
+
+		if (event.kind == EVENT_PROCESS && !has_stall)
+			event.process.record.mem_stall_ns = 0;
+		engine_step(engine, &event, &actions);
+		for (uint32_t i = 0; i < actions.decision_count; i++)
+			count += actions.decisions[i].action == DECISION_SWITCH;
+	}
+	input_close(input);
+	free(engine);
+	return count;
+}
+
+/* Thrashing leaves use where it is: a percentage tells nothing of it. */
+static void test_stall_records_decide(void **state)
+{
+	(void)state;
+	assert_true(count_switches(GOLDEN "/thrash.trace", true) > 0);
+	assert_int_equal(count_switches(GOLDEN "/thrash.trace", false), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_golden_traces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_left_out, setup, teardown),
+		cmocka_unit_test(test_stall_records_decide),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
