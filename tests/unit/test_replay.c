@@ -185,6 +185,33 @@ static void test_decisions_do_not_depend_on_the_clock(void **state)
 		assert_true(number_of(i, "time_ns") == times_ns[i] + UINT64_C(1700000000250000000));
 }
 
+/* As from another program. */
+static void test_csv_out_of_a_fifo(void **state)
+{
+	char path[PATH_MAX];
+	char expected[RIG_TEXT_LEN];
+
+	(void)state;
+	add_story();
+	replay_ok(NULL);
+	snprintf(expected, sizeof(expected), "%s", rig.out);
+	snprintf(path, sizeof(path), "%s/fifo", rig.tree.root);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	pid_t writer = fork();
+	assert_true(writer >= 0);
+	if (writer == 0) {
+		int fd = open(path, O_WRONLY | O_CLOEXEC);
+		size_t len = strlen(csv);
+
+		_exit(fd >= 0 && write(fd, csv, len) == (ssize_t)len ? 0 : 1);
+	}
+	assert_int_equal(rig_run(&rig, ARGUMENTS("replay", path, config_option())), TIERCTL_OK);
+	assert_string_equal(rig.out, expected);
+	int status = 0;
+	assert_int_equal(waitpid(writer, &status, 0), writer);
+	assert_int_equal(status, 0);
+}
+
 /* A drain is over when it is over, not when the next row comes. */
 static void test_time_passes_between_rows(void **state)
 {
@@ -372,6 +399,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_RIG(test_story),
 		WITH_RIG(test_decisions_do_not_depend_on_the_clock),
+		WITH_RIG(test_csv_out_of_a_fifo),
 		WITH_RIG(test_time_passes_between_rows),
 		WITH_RIG(test_absurd_gap_takes_no_time),
 		WITH_RIG(test_from_and_to_filter_the_output),

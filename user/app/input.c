@@ -17,17 +17,18 @@ void input_warn(const struct input *input, const char *text)
 
 /*
  * By the first byte of its magic, which begins no text in UTF-8: so what is left of a damaged trace
- * is still taken for one. Nothing is read from a pipe, which only a CSV may come out of.
+ * is still taken for one. Only a CSV may come out of a pipe, which must not be opened twice: its
+ * writer would find nobody at the other end in between.
  */
 static bool is_trace(const char *path)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat info;
 	char first;
 
-	if (fd < 0 || fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
+	if (stat(path, &info) < 0 || !S_ISREG(info.st_mode))
 		return false;
-	return read(fd, &first, 1) == 1 && first == TRACE_MAGIC[0];
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd >= 0 && read(fd, &first, 1) == 1 && first == TRACE_MAGIC[0];
 }
 
 int input_open(const char *path, const struct input_options *options, struct input **ret_input,
