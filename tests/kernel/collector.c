@@ -138,6 +138,11 @@ struct collector *collector_open(uint64_t bulk_ring_bytes, uint64_t urgent_ring_
 	return collector_start(bulk_ring_bytes, urgent_ring_bytes, NS_PER_MS);
 }
 
+struct collector *collector_open_floor(uint64_t bulk_ring_bytes, uint64_t report_floor_ns)
+{
+	return collector_start(bulk_ring_bytes, 0, report_floor_ns);
+}
+
 struct collector *collector_open_exact(void)
 {
 	return collector_start(0, 0, 0);

@@ -36,6 +36,9 @@ struct collector {
 /* Ring sizes 0 = the product's defaults. Fails the test on error. */
 struct collector *collector_open(uint64_t bulk_ring_bytes, uint64_t urgent_ring_bytes);
 
+/* As above, with another report floor than the product's 1 ms. */
+struct collector *collector_open_floor(uint64_t bulk_ring_bytes, uint64_t report_floor_ns);
+
 /* Every process sends a record in every walk and at its exit, so that sums over them are exact. */
 struct collector *collector_open_exact(void);
 void collector_close(struct collector *collector);

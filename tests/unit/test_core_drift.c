@@ -207,6 +207,16 @@ static void test_outliers_on_both_sides_are_no_stretch(void **state)
 	assert_int_equal(drift.count, DRIFT_POINTS);
 }
 
+/* Caught once: a jump right after the start was all that was known of the noise, and an immediate
+ * step left room for a rise of that size. */
+static void test_early_jump_is_not_noise(void **state)
+{
+	(void)state;
+	feed_line(3, 0, 0);
+	feed_line(2, 55 * GIB, 0);
+	assert_true(drift_noise_bytes(&drift, CAPACITY) < CAPACITY / 100);
+}
+
 static void test_restart_forgets_the_stretch_and_keeps_the_noise(void **state)
 {
 	uint64_t noise_before;
@@ -289,6 +299,7 @@ int main(void)
 		cmocka_unit_test_setup(test_slope_is_seen_through_noise, set_up),
 		cmocka_unit_test_setup(test_noise_is_forgotten, set_up),
 		cmocka_unit_test_setup(test_jump_is_neither_slope_nor_noise, set_up),
+		cmocka_unit_test_setup(test_early_jump_is_not_noise, set_up),
 		cmocka_unit_test_setup(test_small_jump_needs_two_points, set_up),
 		cmocka_unit_test_setup(test_outliers_on_both_sides_are_no_stretch, set_up),
 		cmocka_unit_test_setup(test_restart_forgets_the_stretch_and_keeps_the_noise,

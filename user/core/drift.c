@@ -16,9 +16,11 @@ enum {
 	Q4 = 16,
 	/* A new difference counts as 1/33 of the mean: about half a minute of memory. */
 	DIFFERENCES_MAX = 33,
-	/* The first differences are taken as they are: there is no mean to cut them by. */
-	DIFFERENCES_UNCUT = 8,
 	DIFFERENCE_CUT = 4, /* means */
+	/* For the first differences there is no mean to cut them by, but a jump is not noise even
+	 * so: they count for this part of the capacity at most. */
+	DIFFERENCES_FIRST = 8,
+	FIRST_PART = 50,
 	/* Two points in a row this far from the line, in deviations and in parts of the
 	 * capacity, begin a stretch; and so does one that is far out. */
 	OUTLIER_DEVIATIONS = 4,
@@ -75,8 +77,9 @@ static void learn_noise(struct drift *drift, int64_t kib, uint64_t capacity_byte
 	uint64_t mean_q4 = drift->mean_difference_q4;
 	uint64_t cut_q4 = DIFFERENCE_CUT * mean_q4 + capacity_bytes / KIB * Q4 / NOISE_PART_MIN;
 
-	if (drift->differences >= DIFFERENCES_UNCUT)
-		difference_q4 = units_min(difference_q4, cut_q4);
+	if (drift->differences < DIFFERENCES_FIRST)
+		cut_q4 = units_max(cut_q4, capacity_bytes / KIB * Q4 / FIRST_PART);
+	difference_q4 = units_min(difference_q4, cut_q4);
 	if (drift->differences < DIFFERENCES_MAX)
 		drift->differences++;
 	if (difference_q4 >= mean_q4)
