@@ -53,8 +53,9 @@ E2E_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
 VM_TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/test_*.c))
 FUZZ_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
+BENCHES      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 
-.PHONY: all help deps run demo test test-quick unit-tests kernel-tests vm-tests vmtest vmtest-all \
+.PHONY: all help deps run demo test test-quick bench unit-tests kernel-tests vm-tests vmtest vmtest-all \
         check install uninstall clean vmlinux format
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -80,6 +81,9 @@ test: ## set up, build, and run every test and check (root)
 
 test-quick: ## unit tests only: no root, no kernel
 	scripts/test.sh --quick
+
+bench: $(BENCHES) ## what replay costs; for a quiet machine
+	$(BUILD)/tests/bench/bench_replay tests/replay/golden/thrash.trace
 
 vmtest: ## the tests in a guest under emulation (KERNEL=6.12, or 6.12/PLAN): needs no root
 	scripts/setup.sh vm
@@ -191,5 +195,10 @@ $(KERNEL_TESTS) $(E2E_TESTS) $(VM_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libt
 $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lpthread -lm -o $@
+
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUILD)/libcore.a \
+		$(BUILD)/libbase.a
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -21,8 +21,13 @@
 /* value * numerator / denominator, rounded down, saturating; 0 if denominator is 0. */
 static inline uint64_t units_scale(uint64_t value, uint64_t numerator, uint64_t denominator)
 {
+	uint64_t product;
+
 	if (denominator == 0)
 		return 0;
+	/* A division of 128 bits takes several times as long. */
+	if (!__builtin_mul_overflow(value, numerator, &product))
+		return product / denominator;
 	unsigned __int128 scaled = (unsigned __int128)value * numerator / denominator;
 
 	return scaled > UINT64_MAX ? UINT64_MAX : (uint64_t)scaled;

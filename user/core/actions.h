@@ -136,10 +136,10 @@ struct decision {
 };
 
 struct actions {
-	uint64_t wake_at_ns;   /* come back with a tick then; UINT64_MAX = no need */
-	uint64_t sample_at_ns; /* take a sample then */
-	bool is_calm;          /* nothing presses: the kernel side may be read less often */
-	uint32_t decision_count;
+	uint64_t wake_at_ns;     /* come back with a tick then; UINT64_MAX = no need */
+	uint64_t sample_at_ns;   /* take a sample then */
+	bool is_calm;            /* nothing presses: the kernel side may be read less often */
+	uint32_t decision_count; /* what lies beyond it is whatever was there before */
 	uint32_t line_count;
 	struct decision decisions[ACTIONS_DECISIONS_MAX];
 	struct manager_line lines[ACTIONS_LINES_MAX];

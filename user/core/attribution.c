@@ -228,6 +228,17 @@ static struct attribution_slot *find_or_take(struct attribution *attribution, ui
 	return slot;
 }
 
+static void add_pending(struct attribution *attribution, struct attribution_slot *slot,
+			uint64_t stall_ns)
+{
+	uint32_t number = (uint32_t)(slot - attribution->slots);
+
+	if (stall_ns == 0)
+		return;
+	slot->pending_stall_ns = units_plus(slot->pending_stall_ns, stall_ns);
+	attribution->pending_slots[number / 64] |= UINT64_C(1) << number % 64;
+}
+
 void attribution_record(struct attribution *attribution, uint64_t now_ns,
 			const struct event_process *process, struct process_delta *ret_delta)
 {
@@ -244,7 +255,7 @@ void attribution_record(struct attribution *attribution, uint64_t now_ns,
 	set_delta(record, &slot->last, ret_delta);
 	set_stall_class(slot, process, ret_delta->stall_ns);
 	add_activity(slot, now_ns, record, ret_delta);
-	slot->pending_stall_ns = units_plus(slot->pending_stall_ns, ret_delta->stall_ns);
+	add_pending(attribution, slot, ret_delta->stall_ns);
 	slot->party = party;
 	if (process->shared_depth != EVENT_DEPTH_UNKNOWN ||
 	    slot->last.cgroup_id != record->cgroup_id)
@@ -306,11 +317,25 @@ void attribution_set_group(struct attribution *attribution, uint32_t index)
 /* Shares of a window in 32 binary digits: the part in which a party was free of stall. */
 #define FREE_WHOLE (UINT64_C(1) << 32)
 
+/* The first slot from that one on that may have stall pending; ATTRIBUTION_SLOTS: none. */
+static uint32_t next_pending(const struct attribution *attribution, uint32_t from)
+{
+	while (from < ATTRIBUTION_SLOTS) {
+		uint64_t rest = attribution->pending_slots[from / 64] >> from % 64;
+
+		if (rest)
+			return from + (uint32_t)__builtin_ctzll(rest);
+		from = (from / 64 + 1) * 64;
+	}
+	return ATTRIBUTION_SLOTS;
+}
+
 static uint64_t longest_pending_ns(const struct attribution *attribution)
 {
 	uint64_t longest_ns = 0;
 
-	for (uint32_t i = 0; i < ATTRIBUTION_SLOTS; i++)
+	for (uint32_t i = next_pending(attribution, 0); i < ATTRIBUTION_SLOTS;
+	     i = next_pending(attribution, i + 1))
 		longest_ns = units_max(longest_ns, attribution->slots[i].pending_stall_ns);
 	return longest_ns;
 }
@@ -334,11 +359,10 @@ uint64_t attribution_close_window(struct attribution *attribution, uint64_t leng
 				span_ns);
 		}
 	}
-	for (uint32_t i = 0; i < ATTRIBUTION_SLOTS; i++) {
+	for (uint32_t i = next_pending(attribution, 0); i < ATTRIBUTION_SLOTS;
+	     i = next_pending(attribution, i + 1)) {
 		struct attribution_slot *slot = &attribution->slots[i];
 
-		if (slot->pending_stall_ns == 0)
-			continue;
 		/* Kernel threads reclaim for others: that is nobody's suffering. */
 		if (!table_is_kernel_thread(slot))
 			combine(&free_part[slot->party][slot->stall_class], slot->pending_stall_ns,
@@ -350,6 +374,7 @@ uint64_t attribution_close_window(struct attribution *attribution, uint64_t leng
 			ret_stall_ns[party][kind] = units_scale(FREE_WHOLE - free_part[party][kind],
 								span_ns, FREE_WHOLE);
 	}
+	memset(attribution->pending_slots, 0, sizeof(attribution->pending_slots));
 	memset(attribution->ended_stall_ns, 0, sizeof(attribution->ended_stall_ns));
 	return span_ns;
 }

@@ -96,6 +96,8 @@ struct attribution {
 	uint16_t hash_first[ATTRIBUTION_SLOTS];
 	uint32_t exit_next;
 	struct attribution_exit exits[ATTRIBUTION_EXITS];
+	/* One bit per slot: only those that are set may have pending_stall_ns. */
+	uint64_t pending_slots[ATTRIBUTION_SLOTS / 64];
 	/* Stall of processes that ended in the open window. */
 	uint64_t ended_stall_ns[PARTY_COUNT][STALL_CLASS_COUNT];
 	struct attribution_slot slots[ATTRIBUTION_SLOTS];

@@ -148,6 +148,7 @@ static void view_resource(struct engine *engine, const struct event_resource *re
 {
 	struct resource_track *track = find_track(engine, resource);
 	uint64_t others = others_bytes(engine, resource);
+	struct forecast_slope slope;
 
 	*ret_view = (struct resource_view){
 		.kind = resource->kind,
@@ -162,11 +163,10 @@ static void view_resource(struct engine *engine, const struct event_resource *re
 	engine_learn_drift(engine, track, others, resource->capacity_bytes);
 	ret_view->drift = &track->drift;
 	ret_view->others_bytes[LADDER_PEAK] = forecast_peak_bytes(&track->forecast, engine->now_ns);
+	forecast_get_slope(&track->forecast, engine->now_ns, &slope);
 	ret_view->others_bytes[LADDER_TREND] =
-		add_change(others, forecast_change_bytes(&track->forecast, engine->now_ns,
-							 engine->config.trend_horizon_ns));
-	ret_view->trend_bytes_per_min =
-		forecast_change_bytes(&track->forecast, engine->now_ns, MINUTE_NS);
+		add_change(others, forecast_change_bytes(&slope, engine->config.trend_horizon_ns));
+	ret_view->trend_bytes_per_min = forecast_change_bytes(&slope, MINUTE_NS);
 }
 
 static void view_resources(struct engine *engine)

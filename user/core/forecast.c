@@ -12,6 +12,11 @@ enum {
 
 #define KIB_MAX (UINT64_C(1) << 44)
 
+static uint64_t previous_slot(uint64_t slot)
+{
+	return slot > 0 ? slot - 1 : FORECAST_BUCKETS - 1;
+}
+
 static uint64_t bucket_length_ns(uint64_t span_ns)
 {
 	return units_max(span_ns / FORECAST_SPANS, 1);
@@ -91,33 +96,36 @@ void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t bytes)
 uint64_t forecast_peak_bytes(const struct forecast *forecast, uint64_t now_ns)
 {
 	uint64_t now_bucket = now_ns / forecast->peak_bucket_ns;
+	uint64_t newest = forecast->peak_newest;
+	uint64_t slot = newest % FORECAST_BUCKETS;
 	uint64_t peak = 0;
 
-	for (uint64_t age = 0; age < FORECAST_BUCKETS && age <= forecast->peak_newest; age++) {
-		uint64_t number = forecast->peak_newest - age;
-
-		if (units_minus(now_bucket, number) < FORECAST_BUCKETS)
-			peak = units_max(peak, forecast->peak_bytes[number % FORECAST_BUCKETS]);
+	for (uint64_t age = 0; age < FORECAST_BUCKETS && age <= newest;
+	     age++, slot = previous_slot(slot)) {
+		if (units_minus(now_bucket, newest - age) < FORECAST_BUCKETS)
+			peak = units_max(peak, forecast->peak_bytes[slot]);
 	}
 	return peak;
 }
 
 struct regression {
-	int64_t n, sum_x, sum_xx, oldest_x, newest_x;
-	__int128 sum_y, sum_xy;
+	int64_t n, sum_x, sum_xx, sum_y, sum_xy, oldest_x, newest_x;
 };
 
+/* Amounts are at most 2^44 KiB, so that 61 of them times 61 fit 64 bits. */
 static void collect(const struct forecast *forecast, uint64_t now_bucket, struct regression *r)
 {
+	uint64_t newest = forecast->trend_newest;
+	uint64_t slot = newest % FORECAST_BUCKETS;
+
 	memset(r, 0, sizeof(*r));
-	for (uint64_t age = 0; age < FORECAST_BUCKETS && age <= forecast->trend_newest; age++) {
-		uint64_t number = forecast->trend_newest - age;
-		uint64_t slot = number % FORECAST_BUCKETS;
+	for (uint64_t age = 0; age < FORECAST_BUCKETS && age <= newest;
+	     age++, slot = previous_slot(slot)) {
 		int64_t x = FORECAST_BUCKETS - (int64_t)age;
 		int64_t y;
 
 		if (forecast->sum_count[slot] == 0 ||
-		    units_minus(now_bucket, number) >= FORECAST_BUCKETS)
+		    units_minus(now_bucket, newest - age) >= FORECAST_BUCKETS)
 			continue;
 		y = (int64_t)(forecast->sum_kib[slot] / forecast->sum_count[slot]);
 		if (r->n == 0)
@@ -127,23 +135,31 @@ static void collect(const struct forecast *forecast, uint64_t now_bucket, struct
 		r->sum_x += x;
 		r->sum_xx += x * x;
 		r->sum_y += y;
-		r->sum_xy += (__int128)x * y;
+		r->sum_xy += x * y;
 	}
 }
 
-int64_t forecast_change_bytes(const struct forecast *forecast, uint64_t now_ns, uint64_t over_ns)
+void forecast_get_slope(const struct forecast *forecast, uint64_t now_ns,
+			struct forecast_slope *ret_slope)
 {
 	struct regression r;
-	__int128 numerator;
-	__int128 denominator;
-	__int128 change;
 
+	*ret_slope = (struct forecast_slope){.denominator = 0};
 	collect(forecast, now_ns / forecast->trend_bucket_ns, &r);
 	if (r.n < POINTS_MIN || r.newest_x - r.oldest_x < COVERED_MIN)
+		return;
+	ret_slope->numerator = (__int128)r.n * r.sum_xy - (__int128)r.sum_x * r.sum_y;
+	ret_slope->denominator =
+		(__int128)(r.n * r.sum_xx - r.sum_x * r.sum_x) * forecast->trend_bucket_ns;
+}
+
+int64_t forecast_change_bytes(const struct forecast_slope *slope, uint64_t over_ns)
+{
+	__int128 change;
+
+	if (slope->denominator == 0)
 		return 0;
-	numerator = r.n * r.sum_xy - r.sum_x * r.sum_y;
-	denominator = (__int128)(r.n * r.sum_xx - r.sum_x * r.sum_x) * forecast->trend_bucket_ns;
-	change = numerator * (__int128)units_min(over_ns, INT64_MAX) / denominator;
+	change = slope->numerator * (__int128)units_min(over_ns, INT64_MAX) / slope->denominator;
 	if (change > (__int128)(INT64_MAX / (int64_t)KIB))
 		return INT64_MAX;
 	if (change < -(__int128)(INT64_MAX / (int64_t)KIB))

@@ -41,10 +41,18 @@ void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t bytes);
 /* The highest amount of the peak time. */
 uint64_t forecast_peak_bytes(const struct forecast *forecast, uint64_t now_ns);
 
-/*
- * By how much the series changes in over_ns if the trend goes on; 0 while there are fewer than
- * four buckets with data or they cover less than a quarter of the trend time.
- */
-int64_t forecast_change_bytes(const struct forecast *forecast, uint64_t now_ns, uint64_t over_ns);
+/* A slope in KiB per ns, as a fraction; denominator 0: there is none. */
+struct forecast_slope {
+	__int128 numerator;
+	__int128 denominator;
+};
+
+/* There is no slope while fewer than four buckets have data or they cover less than a quarter of
+ * the trend time. */
+void forecast_get_slope(const struct forecast *forecast, uint64_t now_ns,
+			struct forecast_slope *ret_slope);
+
+/* By how much the series changes in over_ns if it goes on like that; 0 without a slope. */
+int64_t forecast_change_bytes(const struct forecast_slope *slope, uint64_t over_ns);
 
 #endif

@@ -101,67 +101,73 @@ static uint32_t wait_share_permyriad(uint64_t wait_ns, uint64_t counted_ns, uint
 	return units_permyriad(counted_ns, wanted_ns);
 }
 
-/* Of the time from from_ns to to_ns before now_ns. */
-static uint64_t sum_between(const struct window *window, uint64_t now_ns, uint64_t from_ns,
-			    uint64_t to_ns)
-{
-	uint64_t newer = to_ns ? window_sum(window, now_ns, to_ns) : 0;
-
-	return units_minus(window_sum(window, now_ns, from_ns), newer);
-}
-
-static bool are_cpus_busy(const struct pressure *pressure, uint64_t now_ns, uint64_t length_ns,
+static bool are_cpus_busy(const uint64_t sum_ns[CPU_SERIES_COUNT], uint64_t length_ns,
 			  uint32_t cpu_count)
 {
-	uint64_t all_ns = window_sum(&pressure->cpu[CPU_ALL_TIME], now_ns, length_ns);
 	uint64_t whole_ns = units_scale(length_ns, cpu_count, 1);
 
-	return all_ns >= units_scale(whole_ns, CPU_BUSY_MIN_PERMYRIAD, PERMYRIAD);
+	return sum_ns[CPU_ALL_TIME] >= units_scale(whole_ns, CPU_BUSY_MIN_PERMYRIAD, PERMYRIAD);
 }
 
-static void get_part(const struct pressure *pressure, uint64_t now_ns, uint64_t from_ns,
-		     uint64_t to_ns, uint32_t cpu_count, struct cpu_pressure *ret_cpu)
+static void get_sums(const struct pressure *pressure, uint64_t now_ns, uint64_t length_ns,
+		     uint64_t ret_sum_ns[CPU_SERIES_COUNT])
 {
-	uint64_t length_ns = from_ns - to_ns;
-	uint64_t sum_ns[CPU_SERIES_COUNT];
-	uint64_t overlap_ns;
-
 	for (int series = 0; series < CPU_SERIES_COUNT; series++)
-		sum_ns[series] = sum_between(&pressure->cpu[series], now_ns, from_ns, to_ns);
+		ret_sum_ns[series] = window_sum(&pressure->cpu[series], now_ns, length_ns);
+}
 
-	/* Others wait for whoever runs; the model's part of that is its part of what ran. */
-	overlap_ns =
+/* Others wait for whoever runs; the model's part of that is its part of what ran. */
+static void get_waits(const uint64_t sum_ns[CPU_SERIES_COUNT], uint64_t length_ns,
+		      struct cpu_pressure *ret_cpu)
+{
+	uint64_t overlap_ns =
 		units_scale(sum_ns[CPU_OTHERS_WAIT], sum_ns[CPU_MODEL_TIME], sum_ns[CPU_ALL_TIME]);
+
 	ret_cpu->model_wait_permyriad = wait_share_permyriad(
 		sum_ns[CPU_MODEL_WAIT], sum_ns[CPU_MODEL_WAIT], sum_ns[CPU_MODEL_TIME], length_ns);
 	ret_cpu->others_wait_permyriad = wait_share_permyriad(sum_ns[CPU_OTHERS_WAIT], overlap_ns,
 							      sum_ns[CPU_OTHERS_TIME], length_ns);
-	ret_cpu->others_demand_permyriad =
-		units_permyriad(units_plus(sum_ns[CPU_OTHERS_WAIT], sum_ns[CPU_OTHERS_TIME]),
-				units_scale(length_ns, cpu_count, 1));
+}
+
+/* Lowers the waits to the least of any fifth of the time. */
+static void take_least_part(const struct pressure *pressure, uint64_t now_ns, uint64_t length_ns,
+			    struct cpu_pressure *cpu)
+{
+	uint64_t newer_ns[CPU_SERIES_COUNT] = {0};
+
+	for (uint64_t i = 1; i <= CPU_PARTS; i++) {
+		uint64_t sum_ns[CPU_SERIES_COUNT];
+		uint64_t part_ns[CPU_SERIES_COUNT];
+		struct cpu_pressure part;
+
+		get_sums(pressure, now_ns, length_ns * i, sum_ns);
+		for (int series = 0; series < CPU_SERIES_COUNT; series++)
+			part_ns[series] = units_minus(sum_ns[series], newer_ns[series]);
+		memcpy(newer_ns, sum_ns, sizeof(newer_ns));
+		get_waits(part_ns, length_ns, &part);
+		cpu->model_wait_permyriad =
+			(uint32_t)units_min(cpu->model_wait_permyriad, part.model_wait_permyriad);
+		cpu->others_wait_permyriad =
+			(uint32_t)units_min(cpu->others_wait_permyriad, part.others_wait_permyriad);
+	}
 }
 
 void pressure_get_cpu(const struct pressure *pressure, uint64_t now_ns, uint64_t length_ns,
 		      uint32_t cpu_count, struct cpu_pressure *ret_cpu)
 {
-	struct cpu_pressure whole;
+	uint64_t sum_ns[CPU_SERIES_COUNT];
 
 	memset(ret_cpu, 0, sizeof(*ret_cpu));
 	length_ns = units_min(length_ns, WINDOW_MAX_NS);
 	if (!pressure->is_walked || units_minus(now_ns, pressure->cpu_since_ns) < length_ns)
 		return;
-	get_part(pressure, now_ns, length_ns, 0, cpu_count, &whole);
-	for (uint64_t i = 0; i < CPU_PARTS; i++) {
-		struct cpu_pressure part;
-
-		get_part(pressure, now_ns, length_ns / CPU_PARTS * (i + 1),
-			 length_ns / CPU_PARTS * i, cpu_count, &part);
-		whole.model_wait_permyriad =
-			(uint32_t)units_min(whole.model_wait_permyriad, part.model_wait_permyriad);
-		whole.others_wait_permyriad = (uint32_t)units_min(whole.others_wait_permyriad,
-								  part.others_wait_permyriad);
-	}
-	if (!are_cpus_busy(pressure, now_ns, length_ns, cpu_count))
-		whole.others_wait_permyriad = 0;
-	*ret_cpu = whole;
+	get_sums(pressure, now_ns, length_ns, sum_ns);
+	get_waits(sum_ns, length_ns, ret_cpu);
+	ret_cpu->others_demand_permyriad =
+		units_permyriad(units_plus(sum_ns[CPU_OTHERS_WAIT], sum_ns[CPU_OTHERS_TIME]),
+				units_scale(length_ns, cpu_count, 1));
+	if (!are_cpus_busy(sum_ns, length_ns, cpu_count))
+		ret_cpu->others_wait_permyriad = 0;
+	if (ret_cpu->model_wait_permyriad > 0 || ret_cpu->others_wait_permyriad > 0)
+		take_least_part(pressure, now_ns, length_ns / CPU_PARTS, ret_cpu);
 }

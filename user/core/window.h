@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A sliding sum over the last minute: 100 ms buckets, constant memory.
+ * A sliding sum over the last minute: 100 ms buckets, constant memory; a sum of any length takes
+ * the same time.
  *
  * Times count from any fixed point that is the same for all calls on one window, and never go
  * backwards. An empty window is all zeros.
@@ -17,6 +18,7 @@
 enum {
 	/* A minute, and the bucket that the oldest edge of the minute cuts. */
 	WINDOW_BUCKETS = 601,
+	WINDOW_TOTALS = WINDOW_BUCKETS + 1,
 };
 
 /* The longest length that can be asked for; longer ones are cut to it. */
@@ -24,12 +26,14 @@ enum {
 
 struct window {
 	uint64_t newest; /* number of the newest bucket, counted from time 0 */
-	uint64_t buckets[WINDOW_BUCKETS];
+	/* Running totals: of all buckets before each one, so that any sum is a difference. They may
+	 * wrap; differences are right all the same. */
+	uint64_t totals[WINDOW_TOTALS];
 };
 
 /*
  * Adds amount, spread evenly over begin_ns..end_ns (at end_ns where the two are equal). No bucket
- * grows over its part of bucket_max: the most that a whole bucket can hold, UINT64_MAX = no limit.
+ * grows over bucket_max: the most that a whole bucket can hold; nor, in any case, over 2^53.
  */
 void window_add(struct window *window, uint64_t begin_ns, uint64_t end_ns, uint64_t amount,
 		uint64_t bucket_max);
