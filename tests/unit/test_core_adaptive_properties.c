@@ -5,11 +5,17 @@
  */
 #include "adaptive_run.h"
 
+enum {
+	LOSSES_TRIED = 6,        /* in every run, one at a time */
+	LOSSES_TRIED_NOISE = 60, /* where a loss that makes calm look younger shows */
+};
+
 /* ---- the rules of single steps -----------------------------------------------------------------
  */
 
 static uint32_t step_up_count;
 static uint32_t immediate_count;
+static uint32_t lost_step_up_count;
 
 static void count_steps(const struct rig *rig)
 {
@@ -257,6 +263,81 @@ static void test_every_step_obeys_the_rules_with_losses(void **state)
 	assert_true(immediate_count >= 50);
 }
 
+static const struct decision *first_switch(const struct rig *rig, uint64_t from_ns)
+{
+	for (uint32_t i = 0; i < rig->decision_count; i++) {
+		if (rig->decisions[i].action == DECISION_SWITCH &&
+		    rig->decisions[i].time_ns >= from_ns)
+			return &rig->decisions[i];
+	}
+	return NULL;
+}
+
+/* Whether the tier would have been under the limit all that time. */
+static bool did_fit(const struct run *run, uint32_t tier, uint32_t from_s, uint64_t until_ns)
+{
+	const struct engine_config *config = &run->rig->config;
+
+	for (uint32_t t = from_s; t < run->signal->seconds && SECONDS(t) <= until_ns; t++) {
+		uint64_t bytes = run->signal->permille[t] * GB / 10 +
+				 config->ladder.tiers[tier].memory_bytes;
+
+		if (units_permyriad(bytes, 100 * GB) >= config->degrade_above_permyriad)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The two runs are the same until the loss. What counts is the first order after it, as long as
+ * nothing has happened since that either of them learned from. A lost sample shifts the times of
+ * the next ones by up to a second.
+ */
+static void check_lost(const struct run *run, const struct rig *whole, uint32_t lost_at)
+{
+	const struct decision *switched = first_switch(run->rig, run->last_loss_ns);
+	const struct decision *other = first_switch(whole, run->last_loss_ns);
+
+	if (!switched || !is_step_up(switched) ||
+	    !did_fit(run, switched->to, lost_at, switched->time_ns))
+		return;
+	lost_step_up_count++;
+	if (!other || other->time_ns > switched->time_ns + SECONDS(1))
+		fail_msg("a loss at %u s brought a step up forward", lost_at);
+}
+
+static void compare_lost(const struct signal *signal, bool has_manager)
+{
+	const struct engine_config config = default_config();
+	struct rig *whole = run_whole(&config, signal, has_manager, 0);
+	struct signal draw = {.state = tried.seed * 31 + tried.kind};
+
+	int losses = tried.kind == SIGNAL_NOISE ? LOSSES_TRIED_NOISE : LOSSES_TRIED;
+
+	for (int i = 0; i < losses; i++) {
+		struct run run = run_start(&config, signal, has_manager, 0);
+		uint32_t lost_at = signal_below(&draw, signal->seconds);
+
+		for (uint32_t t = 0; t < signal->seconds; t++) {
+			if (t == lost_at)
+				lose(&run, i % 2 ? LOSS_URGENT_RING : LOSS_SAMPLE);
+			run_second(&run, t);
+		}
+		check_lost(&run, whole, lost_at);
+		rig_free(run.rig);
+	}
+	rig_free(whole);
+}
+
+static void test_lost_data_brings_no_step_up_forward(void **state)
+{
+	(void)state;
+	lost_step_up_count = 0;
+	for_all(RUN_SECONDS, compare_lost);
+	print_message("    %u step ups after a loss\n", lost_step_up_count);
+	assert_true(lost_step_up_count >= 50);
+}
+
 #define PROPERTY(test) cmocka_unit_test_teardown(test, tell_tried)
 
 int main(void)
@@ -269,6 +350,7 @@ int main(void)
 		PROPERTY(test_no_switch_on_flat_and_dance),
 		PROPERTY(test_flaps_are_bounded),
 		PROPERTY(test_every_step_obeys_the_rules_with_losses),
+		PROPERTY(test_lost_data_brings_no_step_up_forward),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
