@@ -281,6 +281,8 @@ static void measure_steps(const char *path, struct result *result)
 		result->max_ns = units_max(result->max_ns, step_ns);
 		result->events++;
 	}
+	if (result->events == 0)
+		die("no events to measure");
 	result->mean_ns = sum_ns / result->events;
 	result->p50_ns = find_quantile(histogram, result->events, 50);
 	result->p99_ns = find_quantile(histogram, result->events, 99);

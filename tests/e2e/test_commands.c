@@ -251,7 +251,7 @@ static void dry_run_decides_and_signals_nothing(void **state)
 	test_sleep_ns(1500 * NS_PER_MS);
 	scene_start_hog(&scene, "hog", 140 * MIB);
 	assert_false(agent_read_line(&scene.agent, "", 3 * NS_PER_S, &line));
-	{char c[500]; snprintf(c,500,"cat %s; cp %s /tmp/dry.ndjson",scene.agent.decisions,scene.agent.decisions); system(c);} assert_true(agent_count_decisions(&scene.agent, needles) > 0);
+	assert_true(agent_count_decisions(&scene.agent, needles) > 0);
 	agent_stop(&scene.agent, SIGTERM);
 }
 
