@@ -12,6 +12,8 @@
 
 enum {
 	BACKOFF_FACTOR_MAX = 8,
+	/* A step down that fails so often goes one rung further down. */
+	FAILURES_PER_RUNG = 2,
 };
 
 void transition_init(struct transition *transition, uint32_t tier, bool is_assumed)
@@ -103,6 +105,7 @@ static void finish(struct transition *t, const struct transition_input *in, bool
 	t->wanted = t->to;
 	t->is_assumed = is_assumed;
 	t->is_owed = false;
+	t->failure_count = 0;
 	t->is_open = is_assumed; /* a manager may speak up late */
 	enter(t, SWITCH_SETTLING, units_plus(in->now_ns, in->config->settle_ns));
 	tell(out, DECISION_DONE, is_assumed ? REASON_ASSUMED : REASON_ACKNOWLEDGED);
@@ -133,6 +136,7 @@ static void order_planned(struct transition *t, const struct transition_input *i
 			  struct transition_output *out)
 {
 	t->backoff_ns = first_backoff_ns(in);
+	t->failure_count = 0;
 	give_order(t, in, in->target, SWITCH_PLANNED, in->reason, out);
 }
 
@@ -140,6 +144,7 @@ static void order_immediate(struct transition *t, const struct transition_input 
 			    struct transition_output *out)
 {
 	t->backoff_ns = first_backoff_ns(in);
+	t->failure_count = 0;
 	give_order(t, in, in->target, SWITCH_IMMEDIATE, in->reason, out);
 }
 
@@ -190,6 +195,16 @@ static void acknowledge(struct transition *t, const struct transition_input *in,
 		finish(t, in, false, out);
 }
 
+/* What cannot be loaded, however often it is tried, is passed over: less is loaded instead. */
+static uint32_t next_try(struct transition *t, const struct transition_input *in)
+{
+	t->failure_count++;
+	if (t->failure_count < FAILURES_PER_RUNG || t->to <= in->config->min_tier)
+		return t->to;
+	t->failure_count = 0;
+	return t->to - 1;
+}
+
 /* The old tier stays. A step up is given up; a step down is ordered again after a pause. */
 static void fail(struct transition *t, const struct transition_input *in,
 		 struct transition_output *out)
@@ -201,7 +216,7 @@ static void fail(struct transition *t, const struct transition_input *in,
 	t->is_open = false;
 	t->is_owed = !is_step_up;
 	t->actual = t->from;
-	t->wanted = is_step_up ? t->from : t->to;
+	t->wanted = is_step_up ? t->from : next_try(t, in);
 	enter(t, SWITCH_STEADY, is_step_up ? UINT64_MAX : units_plus(in->now_ns, t->backoff_ns));
 	lengthen_backoff(t, in);
 	out->is_step_up_failed = is_step_up;
@@ -254,10 +269,14 @@ static void hello_pending(struct transition *t, const struct transition_input *i
 	}
 	t->from = t->actual;
 	out->line = MANAGER_SWITCH;
-	if (t->state == SWITCH_LOADING)
+	if (t->mode == SWITCH_IMMEDIATE) {
 		enter_loading(t, in);
-	else
-		t->deadline_ns = drain_deadline_ns(t, in);
+		return;
+	}
+	/* It may have taken up work again, which has to end first. */
+	if (t->state == SWITCH_LOADING)
+		t->began_ns = in->now_ns;
+	enter(t, SWITCH_DRAINING, drain_deadline_ns(t, in));
 }
 
 static void hello_idle(struct transition *t, const struct transition_input *in,
@@ -311,6 +330,16 @@ static void settle_timeout(struct transition *t, const struct transition_input *
 	enter(t, SWITCH_STEADY, UINT64_MAX);
 }
 
+/* An emergency that was answered is none any more: what a hello leads to is planned. */
+static uint32_t retry_mode(const struct transition *t, const struct transition_input *in)
+{
+	if (t->wanted > t->actual)
+		return SWITCH_PLANNED;
+	if (t->is_owed)
+		return t->mode;
+	return in->is_over_limit ? SWITCH_IMMEDIATE : SWITCH_PLANNED;
+}
+
 /* The time to give an order again has come. */
 static void retry_timeout(struct transition *t, const struct transition_input *in,
 			  struct transition_output *out)
@@ -335,8 +364,7 @@ static void retry_timeout(struct transition *t, const struct transition_input *i
 		tell(out, DECISION_CANCEL, REASON_USE_OVER_UPGRADE);
 		return;
 	}
-	give_order(t, in, t->wanted, t->wanted < t->actual ? t->mode : SWITCH_PLANNED,
-		   t->seq ? t->reason : REASON_INITIAL, out);
+	give_order(t, in, t->wanted, retry_mode(t, in), t->seq ? t->reason : REASON_INITIAL, out);
 }
 
 static handler *const handlers[SWITCH_STATE_COUNT][TRANSITION_EVENT_COUNT] = {

@@ -11,7 +11,10 @@
  *
  * Without a manager that speaks, orders are assumed to be carried out after a short time. A
  * manager that said hello (or acknowledged anything) is asked again with growing pauses, and a
- * step up that it cannot carry out is given up. So nothing here waits for ever.
+ * step up that it cannot carry out is given up; a step down that fails again goes one rung
+ * further down. So nothing here waits for ever. An immediate order may name a larger tier than
+ * the one it comes from when it overrides a step up that is being loaded; a manager cuts work short
+ * only for a tier smaller than the one that it has loaded.
  */
 #ifndef TIERD_CORE_TRANSITION_H
 #define TIERD_CORE_TRANSITION_H
@@ -76,6 +79,7 @@ struct transition {
 
 	uint64_t deadline_ns; /* UINT64_MAX = none */
 	uint64_t backoff_ns;
+	uint32_t failure_count; /* of step downs to `to`, in a row */
 	bool is_silence_told;
 };
 
