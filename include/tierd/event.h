@@ -17,6 +17,7 @@
 enum {
 	EVENT_RESOURCES_MAX = 24, /* host + tightest cgroup ancestors + GPUs */
 	EVENT_TIER_NAME_LEN = 32,
+	EVENT_TASK_ID_LEN = 64,
 };
 
 enum event_kind {
@@ -124,6 +125,9 @@ enum command_verb {
 	COMMAND_ACK,
 	COMMAND_PAUSE,
 	COMMAND_RESUME,
+	COMMAND_TASK_BEGIN,
+	COMMAND_TASK_END,
+	COMMAND_VERB_COUNT,
 };
 
 enum ack_state {
@@ -138,7 +142,13 @@ struct event_command {
 	uint32_t ack_state;
 	uint64_t seq;                   /* ack: of the switch line */
 	uint32_t pid;                   /* hello: of the manager or the model, 0 if not said */
-	char tier[EVENT_TIER_NAME_LEN]; /* hello: what is loaded, "" if not said */
+	char tier[EVENT_TIER_NAME_LEN]; /* hello: what is loaded; task: where it runs; "" if not
+					 * said */
+	char id[EVENT_TASK_ID_LEN];     /* task: the manager's name for it */
+	bool is_ok;                     /* task-end: it did not fail */
+	uint64_t ms;                    /* task-end: how long it took */
+	uint64_t tokens;                /* task-end: that it made, 0 if not said */
+	uint64_t ttft_ms;               /* task-end: time to its first token, 0 if not said */
 };
 
 struct engine_config; /* user/core/config.h: the parsed form of the text that a trace stores */

@@ -11,9 +11,13 @@
  *   switch seq=N from=TIER to=TIER mode=planned|immediate overlap=0|1 deadline_ms=N reason=WORD
  *          culprit=COMM:PID|-
  *   cancel seq=N
+ *   notify seq=N text=TEXT
  *   state seq=N wanted=TIER actual=TIER|? phase=steady|draining|loading|settling paused=0|1
  *
  * In COMM a `:` is written as %3A too: the one that is left stands before PID.
+ *
+ * `notify` follows the `switch` of a step down and says in a plain sentence, for people, what is
+ * done and why; a manager shows it or leaves it.
  *
  * `state` repeats the wanted tier when a reader appears and as a heartbeat: the wanted tier is a
  * level, not an edge, so a manager that restarts or loses a line converges.
@@ -21,9 +25,16 @@
  * Manager and people to agent (control.fifo):
  *   hello [tier=TIER] [pid=N] [version=N]
  *   ack seq=N state=draining|loading|done|failed
+ *   task-begin id=ID [tier=TIER]
+ *   task-end id=ID ms=N ok=0|1 [tier=TIER] [tokens=N] [ttft_ms=N]
  *   status reply=NAME [format=text|json]
  *   pause [reply=NAME]   resume [reply=NAME]   reload [reply=NAME]
  *   record name=NAME [reply=NAME]   record-stop [reply=NAME]
+ *
+ * ID is the manager's own name for a task (a request), up to 63 bytes, that no other running task
+ * has. A task runs on the tier that its task-begin names, else on the one that serves; task-begin
+ * may be left out. ms is how long it took, tokens how many it made, ttft_ms the time to the first
+ * of them. A hello ends all tasks of before.
  *
  * NAME of record is a file that does not exist, in the directory that the agent's configuration
  * names. NAME of a reply is a FIFO that the asker made in replies/ of the run directory. A reply is
@@ -43,6 +54,7 @@ enum {
 	PROTOCOL_LINE_MAX = 4096, /* PIPE_BUF on Linux, with the newline */
 	PROTOCOL_NAME_LEN = 64,   /* of a file in a directory of the agent's, with its NUL */
 	PROTOCOL_REASON_LEN = 32,
+	PROTOCOL_NOTICE_LEN = 384, /* of the text of a notify line, with its NUL */
 };
 
 #define PROTOCOL_MANAGER_FIFO "manager.fifo"
@@ -86,12 +98,14 @@ enum control_verb {
 	CONTROL_RELOAD,
 	CONTROL_RECORD,
 	CONTROL_RECORD_STOP,
+	CONTROL_TASK_BEGIN,
+	CONTROL_TASK_END,
 };
 
 /* A line from control.fifo, parsed. */
 struct control_line {
 	uint32_t verb;                 /* enum control_verb */
-	struct event_command command;  /* hello, ack, pause, resume: as the engine takes it */
+	struct event_command command;  /* hello, ack, pause, resume, task: as the engine takes it */
 	bool is_json;                  /* status */
 	char name[PROTOCOL_NAME_LEN];  /* record */
 	char reply[PROTOCOL_NAME_LEN]; /* "" = no reply wanted */
@@ -102,6 +116,9 @@ struct control_line {
  * does not fit into size.
  */
 int protocol_format_manager_line(const struct manager_line *line, char *buffer, size_t size);
+
+/* Writes the notify line of switch number seq, as protocol_format_manager_line(). text is any. */
+int protocol_format_notice(uint64_t seq, const char *text, char *buffer, size_t size);
 
 /*
  * Parses one line without its newline; len bytes, which may hold anything. Returns 0; or -EINVAL

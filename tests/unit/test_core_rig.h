@@ -79,6 +79,11 @@ static inline struct engine_config rig_config(void)
 		.share_min_permyriad = 2000,
 		.cpu_wait_above_permyriad = 2500,
 		.cpu_wait_window_ns = SECONDS(5),
+		.performance_window_ns = SECONDS(300),
+		.performance_retry_ns = SECONDS(300),
+		.task_timeout_ns = SECONDS(3600),
+		.performance_tasks_min = 20,
+		.failure_above_permyriad = 5000,
 		.drain_deadline_ns = SECONDS(120),
 		.ack_timeout_ns = SECONDS(30),
 		.settle_ns = SECONDS(5),
@@ -272,6 +277,29 @@ static inline void rig_hello(struct rig *rig, const char *tier)
 static inline void rig_ack(struct rig *rig, enum ack_state state)
 {
 	rig_command(rig, COMMAND_ACK, "", rig_status(rig)->seq, state);
+}
+
+static inline void rig_task_begin(struct rig *rig, const char *id, const char *tier)
+{
+	struct event event = {.kind = EVENT_COMMAND, .command.verb = COMMAND_TASK_BEGIN};
+
+	memcpy(event.command.id, id, strlen(id));
+	memcpy(event.command.tier, tier, strlen(tier));
+	rig_step(rig, &event);
+}
+
+/* Tasks that end now, on the serving tier for tier "". */
+static inline void rig_task_ends(struct rig *rig, const char *tier, uint32_t count, bool is_ok,
+				 uint64_t ms)
+{
+	struct event event = {
+		.kind = EVENT_COMMAND,
+		.command = {.verb = COMMAND_TASK_END, .id = "task", .is_ok = is_ok, .ms = ms},
+	};
+
+	memcpy(event.command.tier, tier, strlen(tier));
+	for (uint32_t i = 0; i < count; i++)
+		rig_step(rig, &event);
 }
 
 static inline void rig_oom(struct rig *rig, uint32_t party, uint64_t limit_cgroup_id,

@@ -175,7 +175,7 @@ static void test_enums_are_checked(void **state)
 	struct event source = {.kind = EVENT_SOURCE, .source.source = SOURCE_BPF + 1};
 	struct event process = {.kind = EVENT_PROCESS, .process.party = PARTY_COUNT};
 	struct event oom = {.kind = EVENT_OOM, .oom.party = PARTY_COUNT};
-	struct event verb = {.kind = EVENT_COMMAND, .command.verb = COMMAND_RESUME + 1};
+	struct event verb = {.kind = EVENT_COMMAND, .command.verb = COMMAND_VERB_COUNT};
 	struct event ack = {.kind = EVENT_COMMAND, .command.ack_state = ACK_FAILED + 1};
 	struct event sample = {
 		.kind = EVENT_SAMPLE,

@@ -247,7 +247,7 @@ static void test_a_late_start_says_so(void **state)
 	assert_int_equal(item->event->kind, EVENT_CONFIG);
 	assert_int_equal(item->config.len, 1);
 	assert_int_equal(trace_reader_next(reader, &item), 1);
-	assert_int_equal(item->event->kind, EVENT_SOURCE);
+	assert_int_equal(item->event->kind, EVENT_LOSS);
 	trace_reader_close(reader);
 }
 

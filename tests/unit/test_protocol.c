@@ -55,6 +55,28 @@ static const struct {
 	{"record reply=r name=t", {CONTROL_RECORD, {0}, false, "t", "r"}},
 	{"record-stop", {CONTROL_RECORD_STOP, {0}, false, "", ""}},
 	{"record-stop reply=r", {CONTROL_RECORD_STOP, {0}, false, "", "r"}},
+	{"task-begin id=a",
+	 {CONTROL_TASK_BEGIN, {.verb = COMMAND_TASK_BEGIN, .id = "a"}, false, "", ""}},
+	{"task-begin tier=large id=req%20%2f1",
+	 {CONTROL_TASK_BEGIN,
+	  {.verb = COMMAND_TASK_BEGIN, .id = "req /1", .tier = "large"},
+	  false,
+	  "",
+	  ""}},
+	{"task-end id=a ms=0 ok=0",
+	 {CONTROL_TASK_END, {.verb = COMMAND_TASK_END, .id = "a"}, false, "", ""}},
+	{"task-end id=a ms=1500 ok=1 tier=b tokens=77 ttft_ms=30",
+	 {CONTROL_TASK_END,
+	  {.verb = COMMAND_TASK_END,
+	   .id = "a",
+	   .tier = "b",
+	   .is_ok = true,
+	   .ms = 1500,
+	   .tokens = 77,
+	   .ttft_ms = 30},
+	  false,
+	  "",
+	  ""}},
 	/* Blanks, unknown keys (also twice, also with odd values), keys of other verbs. */
 	{"  pause   reply=r  ", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", "r"}},
 	{"pause colour=red colour=red x=%zz y= z==",
@@ -82,6 +104,11 @@ static void test_every_verb_is_parsed(void **state)
 		assert_true(line.command.seq == GOOD_LINES[i].expected.command.seq);
 		assert_int_equal(line.command.pid, GOOD_LINES[i].expected.command.pid);
 		assert_string_equal(line.command.tier, GOOD_LINES[i].expected.command.tier);
+		assert_string_equal(line.command.id, GOOD_LINES[i].expected.command.id);
+		assert_int_equal(line.command.is_ok, GOOD_LINES[i].expected.command.is_ok);
+		assert_int_equal(line.command.ms, GOOD_LINES[i].expected.command.ms);
+		assert_int_equal(line.command.tokens, GOOD_LINES[i].expected.command.tokens);
+		assert_int_equal(line.command.ttft_ms, GOOD_LINES[i].expected.command.ttft_ms);
 		assert_int_equal(line.is_json, GOOD_LINES[i].expected.is_json);
 		assert_string_equal(line.name, GOOD_LINES[i].expected.name);
 		assert_string_equal(line.reply, GOOD_LINES[i].expected.reply);
@@ -145,6 +172,20 @@ static const char *const BAD_LINES[] = {
 	"record name=a%20b",
 	"record name=1234567890123456789012345678901234567890123456789012345678901234",
 	"record path=/tmp/t",
+	"task-begin",
+	"task-begin tier=a",
+	"task-begin id=",
+	"task-begin id=1234567890123456789012345678901234567890123456789012345678901234",
+	"task-end id=a ms=1",
+	"task-end id=a ok=1",
+	"task-end ms=1 ok=1",
+	"task-end id=a ms=-1 ok=1",
+	"task-end id=a ms=1.5 ok=1",
+	"task-end id=a ms=1 ok=2",
+	"task-end id=a ms=1 ok=yes",
+	"task-end id=a ms=1 ok=01",
+	"task-end id=a ms=1 ok=1 tokens=x",
+	"task-end id=a ms=1 ok=1 ttft_ms=18446744073709551616",
 	"pause\treply=r",
 	"pause reply=r\r",
 	"pause \x1b[2J",

@@ -97,7 +97,12 @@ static const struct event EVENTS[] = {
 		     .ack_state = ACK_DONE,
 		     .seq = 1,
 		     .pid = 4711,
-		     .tier = "large"}},
+		     .tier = "large",
+		     .id = "a1",
+		     .is_ok = true,
+		     .ms = 300,
+		     .tokens = 2,
+		     .ttft_ms = 3}},
 	{.kind = EVENT_TICK, .time_ns = BASE_NS + 900},
 };
 
@@ -109,16 +114,16 @@ static const char RECORDS[] =
 	"0110000006612e636f6e665b6167656e745d0a0202000003032800d80401ffffffff0f01098f030102030405"
 	"060708090a0b0c0d0e0f10111213808040056c6c616d61040e00c801a10602010203040506070809051100c8"
 	"01000200010101020304050603686f67061d00c801010203020000ac02c8016402011e140a0405060708090a"
-	"0b0c0d0e070b00c8010700c8010000000001080d00c801010201e724056c61726765090200c8018004000001"
-	"ac02";
+	"0b0c0d0e070b00c8010700c8010000000001081500c801010201e724056c6172676502613101ac0202030902"
+	"00c8018004000001ac02";
 
 static const char HEADER[] =
-	"8954494552440d0a010000006a00000006838efa000102030405060708090a0b0c0d0e0f0200000001000000"
+	"8954494552440d0a010001006a00000039b376cb000102030405060708090a0b0c0d0e0f0200000001000000"
 	"030000000000000004000000000000000500000006000000000000000500434c4f434b0300362e3106007838"
 	"365f363407006c6f775f656e640400626f6f740700746965726420300800742e303030303031";
 
 /* HEADER, RECORDS as a block that is not compressed, and the end. */
-static const char BLOCK_HEAD[] = "54424c4bbd000000b20000000a0000000000000000ca9a3b00000000b907e653";
+static const char BLOCK_HEAD[] = "54424c4bc5000000ba0000000a0000000000000000ca9a3b00000000d43e153c";
 static const char END[] =
 	"54454e4401000000090000000000000000000000000000002c01000000000000000000000000000084cd9a3b"
 	"0000000001000000e3498786";
@@ -268,7 +273,7 @@ static size_t size_of_kind(uint32_t kind)
 		[EVENT_WINDOW] = sizeof(struct event_window),
 		[EVENT_SAMPLE] = sizeof(struct event_sample),
 		[EVENT_LOSS] = sizeof(struct event_loss),
-		[EVENT_COMMAND] = sizeof(struct event_command),
+		[EVENT_COMMAND] = offsetof(struct event_command, is_ok),
 	};
 
 	return SIZES[kind];
@@ -280,7 +285,12 @@ static void check_event(const struct event *event, const struct event *expected)
 	assert_int_equal(event->kind, expected->kind);
 	assert_int_equal(event->time_ns, expected->time_ns);
 	assert_memory_equal(&event->source, &expected->source, size_of_kind(event->kind));
-	if (event->kind == EVENT_PROCESS) {
+	if (event->kind == EVENT_COMMAND) {
+		assert_true(event->command.is_ok);
+		assert_int_equal(event->command.ms, expected->command.ms);
+		assert_int_equal(event->command.tokens, expected->command.tokens);
+		assert_int_equal(event->command.ttft_ms, expected->command.ttft_ms);
+	} else if (event->kind == EVENT_PROCESS) {
 		assert_int_equal(event->process.party, expected->process.party);
 		assert_int_equal(event->process.shared_depth, expected->process.shared_depth);
 		assert_true(event->process.is_limit_ours);

@@ -137,13 +137,14 @@ RIG_FUNCTION struct trace_writer_stats settle(struct fixture *fixture)
 RIG_FUNCTION void add_preamble(void *context, struct trace_writer *writer, uint64_t time_ns)
 {
 	struct event config = {.kind = EVENT_CONFIG, .time_ns = time_ns};
-	struct event source = {
-		.kind = EVENT_SOURCE, .time_ns = time_ns, .source.source = SOURCE_PSI};
+	/* Such as no event of the run is by chance. */
+	struct event loss = {
+		.kind = EVENT_LOSS, .time_ns = time_ns, .loss.count[LOSS_SLOT] = 123456789};
 	static const struct event_text text = {.name = "p", .name_len = 1, .text = "q", .len = 1};
 
 	++*(uint32_t *)context;
 	trace_writer_add_preamble(writer, &config, &text);
-	trace_writer_add_preamble(writer, &source, NULL);
+	trace_writer_add_preamble(writer, &loss, NULL);
 }
 
 #endif

@@ -71,19 +71,36 @@ static int control_feed(struct agent *agent, const struct control_line *line)
 	return result;
 }
 
+/* A tier that is named must be there. */
+static bool is_tier_good(struct agent *agent, const struct control_line *line, const char *verb)
+{
+	const char *tier = line->command.tier;
+	char error[REPLY_WORDS_LEN];
+	uint32_t index;
+
+	if (!tier[0] || ladder_find_name(&agent->config.engine.ladder, tier, &index))
+		return true;
+	agent->bad_lines++;
+	snprintf(error, sizeof(error), "%s: there is no tier %s", verb, tier);
+	reply_error(agent, line, error);
+	return false;
+}
+
+static int control_task(struct agent *agent, const struct control_line *line)
+{
+	bool is_end = line->verb == CONTROL_TASK_END;
+
+	return is_tier_good(agent, line, is_end ? "task-end" : "task-begin")
+		       ? control_feed(agent, line)
+		       : 0;
+}
+
 static int control_hello(struct agent *agent, const struct control_line *line)
 {
 	const char *tier = line->command.tier;
-	uint32_t index;
 
-	if (tier[0] && !ladder_find_name(&agent->config.engine.ladder, tier, &index)) {
-		char error[REPLY_WORDS_LEN];
-
-		agent->bad_lines++;
-		snprintf(error, sizeof(error), "hello: there is no tier %s", tier);
-		reply_error(agent, line, error);
+	if (!is_tier_good(agent, line, "hello"))
 		return 0;
-	}
 	agent->has_manager = true;
 	if (line->command.pid) {
 		agent->hello_pid = line->command.pid;
@@ -186,10 +203,11 @@ static int control_record_stop(struct agent *agent, const struct control_line *l
 }
 
 static int (*const control_table[])(struct agent *agent, const struct control_line *line) = {
-	[CONTROL_HELLO] = control_hello,   [CONTROL_ACK] = control_feed,
-	[CONTROL_STATUS] = control_status, [CONTROL_PAUSE] = control_pause,
-	[CONTROL_RESUME] = control_pause,  [CONTROL_RELOAD] = control_reload,
-	[CONTROL_RECORD] = control_record, [CONTROL_RECORD_STOP] = control_record_stop,
+	[CONTROL_HELLO] = control_hello,     [CONTROL_ACK] = control_feed,
+	[CONTROL_STATUS] = control_status,   [CONTROL_PAUSE] = control_pause,
+	[CONTROL_RESUME] = control_pause,    [CONTROL_RELOAD] = control_reload,
+	[CONTROL_RECORD] = control_record,   [CONTROL_RECORD_STOP] = control_record_stop,
+	[CONTROL_TASK_BEGIN] = control_task, [CONTROL_TASK_END] = control_task,
 };
 
 static int control_on_line(void *context, const char *text, size_t length)

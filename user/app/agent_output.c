@@ -8,17 +8,16 @@
 
 #include "agent.h"
 #include "format.h"
+#include "notice.h"
 #include "tierd/protocol.h"
 
 enum {
 	DECISION_TEXT_LEN = 8192,
 };
 
-static void line_send(struct agent *agent, const struct manager_line *line)
+/* length: as the functions that format lines return it. */
+static void text_send(struct agent *agent, const char *text, int length)
 {
-	char text[PROTOCOL_LINE_MAX];
-	int length = protocol_format_manager_line(line, text, sizeof(text));
-
 	if (length < 0 || agent->config.is_dry_run)
 		return;
 	/* Whoever is not there, or has a full pipe, gets the state as soon as that changes. */
@@ -28,6 +27,24 @@ static void line_send(struct agent *agent, const struct manager_line *line)
 		log_rate_limited(&agent->log, LOG_NORMAL, "%s: %s", PROTOCOL_MANAGER_FIFO,
 				 result == -EAGAIN ? "full, the reader does not read"
 						   : strerror(-result));
+}
+
+static void line_send(struct agent *agent, const struct manager_line *line)
+{
+	char text[PROTOCOL_LINE_MAX];
+
+	text_send(agent, text, protocol_format_manager_line(line, text, sizeof(text)));
+}
+
+/* A step down is told to people, too: once, so not to a reader that comes later. */
+static void notice_send(struct agent *agent, const struct decision *decision)
+{
+	char sentence[PROTOCOL_NOTICE_LEN];
+	char text[PROTOCOL_LINE_MAX];
+
+	if (notice_format(decision, &agent->config.engine.ladder, sentence, sizeof(sentence)) > 0)
+		text_send(agent, text,
+			  protocol_format_notice(decision->seq, sentence, text, sizeof(text)));
 }
 
 /* What cannot be kept is counted by the sink; people are told once. */
@@ -63,6 +80,8 @@ void agent_output_actions(struct agent *agent, const struct actions *actions)
 {
 	for (uint32_t i = 0; i < actions->line_count; i++)
 		line_send(agent, &actions->lines[i]);
+	for (uint32_t i = 0; i < actions->decision_count; i++)
+		notice_send(agent, &actions->decisions[i]);
 	for (uint32_t i = 0; i < actions->decision_count; i++)
 		decision_log(agent, &actions->decisions[i]);
 }

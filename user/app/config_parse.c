@@ -149,8 +149,8 @@ static void begin_section(struct parser *parser, const char *section)
 	}
 	if (!is_known_section(section))
 		config_draft_fail(parser->draft, parser->line,
-				  "[%s]: no such section; allowed: agent, model, policy, switch, "
-				  "cost, sampling and tier NAME",
+				  "[%s]: no such section; allowed: agent, model, policy, "
+				  "performance, switch, cost, sampling and tier NAME",
 				  quote(section, quoted));
 }
 
@@ -244,10 +244,10 @@ static void set_tier_option(struct parser *parser, const char *key, const char *
 	char quoted[QUOTED_LEN];
 
 	if (!row) {
-		config_draft_fail(
-			draft, parser->line,
-			"tier %s.%s: no such key; allowed: memory, vram, cores, quality, load",
-			tier->name, quote(key, quoted));
+		config_draft_fail(draft, parser->line,
+				  "tier %s.%s: no such key; allowed: memory, vram, cores, quality, "
+				  "load, slo_ms",
+				  tier->name, quote(key, quoted));
 		return;
 	}
 	int *line = &draft->line_of_tier_option[parser->tier][row - TIER_OPTION_TABLE];

@@ -16,6 +16,7 @@ static const struct section_help {
 	{"agent", "The agent itself."},
 	{"model", "Which processes are the model's. Children belong to it, too."},
 	{"policy", "When to step down, and when up again."},
+	{"performance", "What is made of the tasks that the manager tells of."},
 	{"switch", "How a step is carried out."},
 	{"cost", "What switching and crowding cost, for the adaptive policy and for the score."},
 	{"sampling", "How often the system is looked at."},

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "core/engine.h"
 #include "tierd/trace_format.h"
 
@@ -61,6 +62,17 @@ int format_status_text(const struct engine_status *status, const struct status_a
 
 /* "?" for an index outside the ladder. */
 const char *format_tier_name(const struct ladder *ladder, uint32_t tier);
+
+/* The tiers' tasks, for a status: members of the object that is open; lines. */
+void format_add_tasks(struct json *json, const struct engine_status *status,
+		      const struct ladder *ladder);
+void format_tasks_text(struct text *text, const struct engine_status *status,
+		       const struct ladder *ladder);
+
+/* How the serving tier does, for a decision. Nothing where no task has been told of. */
+void format_add_performance(struct json *json, const struct decision_performance *performance);
+void format_performance_text(struct text *text, const struct decision *decision,
+			     const struct ladder *ladder);
 
 /* Adds the members of a decision to the object that is open. */
 void format_add_decision(struct json *json, const struct decision *decision,

@@ -109,6 +109,7 @@ void format_add_decision(struct json *json, const struct decision *decision,
 	json_add_bool(json, "data_degraded", decision->is_data_degraded);
 	json_add_bool(json, "model_unseen", decision->is_model_unseen);
 	json_add_bool(json, "tier_assumed", decision->is_tier_assumed);
+	format_add_performance(json, &decision->performance);
 	add_process(json, "victim", &decision->victim);
 	add_process(json, "culprit", &decision->culprit);
 }
@@ -274,6 +275,7 @@ int format_decision_text(const struct decision *decision, const struct ladder *l
 	add_action(&text, decision, ladder);
 	add_use_text(&text, decision, ladder);
 	add_pressure(&text, decision);
+	format_performance_text(&text, decision, ladder);
 	add_blame(&text, decision);
 	add_doubts(&text, decision);
 	return text_finish(&text);

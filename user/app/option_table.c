@@ -15,6 +15,8 @@
 #define TIER(field) offsetof(struct tier, field)
 
 #define COST_MAX 1000000
+#define TASKS_MIN_MAX 1000000
+#define SLO_MAX_MS 3600000
 #define HOUR_NS (3600 * NS_PER_S)
 #define HISTORY_MAX_NS (60 * NS_PER_S) /* the engine keeps this much history of stalls */
 
@@ -127,6 +129,22 @@ const struct option_row OPTION_TABLE[] = {
 	 ENGINE(cpu_wait_window_ns), "5s", NS_PER_S, HISTORY_MAX_NS, NULL,
 	 "Time that cpu_wait_above is taken over"},
 
+	{"performance", "window", "performance-window", OPTION_DURATION, 0,
+	 ENGINE(performance_window_ns), "5m", NS_PER_S, HOUR_NS, NULL,
+	 "A tier is judged by the tasks that ended on it in this time"},
+	{"performance", "min_tasks", "performance-min-tasks", OPTION_U32, 0,
+	 ENGINE(performance_tasks_min), "20", 1, TASKS_MIN_MAX, NULL,
+	 "Fewer tasks than this in that time say nothing of a tier"},
+	{"performance", "failure_above", "failure-above", OPTION_PERMYRIAD, 0,
+	 ENGINE(failure_above_permyriad), "50%", 1, PERMYRIAD, NULL,
+	 "A tier is stepped down from when this share of its tasks fails"},
+	{"performance", "retry", "performance-retry", OPTION_DURATION, 0,
+	 ENGINE(performance_retry_ns), "5m", NS_PER_S, 24 * HOUR_NS, NULL,
+	 "A tier that did badly is tried again after this, then after twice as long, and so on"},
+	{"performance", "task_timeout", "task-timeout", OPTION_DURATION, 0,
+	 ENGINE(task_timeout_ns), "1h", NS_PER_S, 24 * HOUR_NS, NULL,
+	 "A task whose end has not been told for this long is given up"},
+
 	{"switch", "drain_deadline", "drain-deadline", OPTION_DURATION, 0,
 	 ENGINE(drain_deadline_ns), "120s", 0, 24 * HOUR_NS, NULL,
 	 "Running requests get this long to end before a planned step"},
@@ -173,6 +191,8 @@ const struct option_row TIER_OPTION_TABLE[] = {
 	 PERMYRIAD, NULL, "How good its answers are, as a share of the best; if no tier says: even steps"},
 	{"tier", "load", NULL, OPTION_DURATION, 0, TIER(load_ns), "10s", 0, HOUR_NS, NULL,
 	 "How long it takes from the order to its first answer, until it has been measured"},
+	{"tier", "slo_ms", NULL, OPTION_U32, 0, TIER(slo_ms), "0", 0, SLO_MAX_MS, NULL,
+	 "Latency target: 95% of its tasks take no longer, in milliseconds; 0 is none"},
 };
 const size_t TIER_OPTION_COUNT = ARRAY_SIZE(TIER_OPTION_TABLE);
 /* clang-format on */

@@ -130,11 +130,17 @@ static const struct event_field LOSS_FIELDS[] = {
 };
 
 static const struct event_field COMMAND_FIELDS[] = {
-	WORD("verb", command.verb, WORDS_VERB, COMMAND_RESUME + 1),
+	WORD("verb", command.verb, WORDS_VERB, COMMAND_VERB_COUNT),
 	WORD("ack_state", command.ack_state, WORDS_ACK, ACK_FAILED + 1),
 	U64("seq", command.seq),
 	U32("pid", command.pid),
 	TEXT("tier", command.tier),
+	/* Since minor version 1. */
+	TEXT("id", command.id),
+	BOOL("is_ok", command.is_ok),
+	U64("ms", command.ms),
+	U64("tokens", command.tokens),
+	U64("ttft_ms", command.ttft_ms),
 };
 
 #define LAYOUT(name, fields)                     \

@@ -35,6 +35,22 @@ static const char *parse_tier(const char *value, void *ret_tier)
 	return NULL;
 }
 
+static const char *parse_id(const char *value, void *ret_id)
+{
+	if (strlen(value) >= EVENT_TASK_ID_LEN)
+		return "longer than 63 bytes";
+	memcpy(ret_id, value, strlen(value) + 1);
+	return NULL;
+}
+
+static const char *parse_bool(const char *value, void *ret_is_set)
+{
+	if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+		return "not one of 0, 1";
+	*(bool *)ret_is_set = value[0] == '1';
+	return NULL;
+}
+
 static const char *parse_pid(const char *value, void *ret_pid)
 {
 	uint64_t number;
@@ -111,6 +127,11 @@ enum control_key {
 	KEY_NAME,
 	KEY_REPLY,
 	KEY_FORMAT,
+	KEY_ID,
+	KEY_MS,
+	KEY_OK,
+	KEY_TOKENS,
+	KEY_TTFT_MS,
 	KEY_COUNT,
 };
 
@@ -127,6 +148,11 @@ static const struct {
 	[KEY_NAME] = {"name", parse_name, offsetof(struct control_line, name)},
 	[KEY_REPLY] = {"reply", parse_name, offsetof(struct control_line, reply)},
 	[KEY_FORMAT] = {"format", parse_format, offsetof(struct control_line, is_json)},
+	[KEY_ID] = {"id", parse_id, offsetof(struct control_line, command.id)},
+	[KEY_MS] = {"ms", parse_u64, offsetof(struct control_line, command.ms)},
+	[KEY_OK] = {"ok", parse_bool, offsetof(struct control_line, command.is_ok)},
+	[KEY_TOKENS] = {"tokens", parse_u64, offsetof(struct control_line, command.tokens)},
+	[KEY_TTFT_MS] = {"ttft_ms", parse_u64, offsetof(struct control_line, command.ttft_ms)},
 };
 
 #define BIT(key) (1U << (key))
@@ -146,6 +172,9 @@ static const struct control_verb_rule {
 	{"reload", CONTROL_RELOAD, 0, 0, BIT(KEY_REPLY)},
 	{"record", CONTROL_RECORD, 0, BIT(KEY_NAME), BIT(KEY_REPLY)},
 	{"record-stop", CONTROL_RECORD_STOP, 0, 0, BIT(KEY_REPLY)},
+	{"task-begin", CONTROL_TASK_BEGIN, COMMAND_TASK_BEGIN, BIT(KEY_ID), BIT(KEY_TIER)},
+	{"task-end", CONTROL_TASK_END, COMMAND_TASK_END, BIT(KEY_ID) | BIT(KEY_MS) | BIT(KEY_OK),
+	 BIT(KEY_TIER) | BIT(KEY_TOKENS) | BIT(KEY_TTFT_MS)},
 };
 
 /* A part of the line; not NUL-terminated. */

@@ -185,6 +185,17 @@ static const struct {
 			    {"paused", write_paused}}},
 };
 
+int protocol_format_notice(uint64_t seq, const char *text, char *buffer, size_t size)
+{
+	struct output out = {buffer, size, 0};
+	char word[3 * PROTOCOL_NOTICE_LEN]; /* every byte may become %XX */
+
+	protocol_escape(text, strnlen(text, PROTOCOL_NOTICE_LEN - 1), word, sizeof(word));
+	output_add(&out, "notify seq=%llu text=%s\n", (unsigned long long)seq,
+		   word[0] ? word : "-");
+	return out.len >= size || out.len > PROTOCOL_LINE_MAX ? -EMSGSIZE : (int)out.len;
+}
+
 int protocol_format_manager_line(const struct manager_line *line, char *buffer, size_t size)
 {
 	struct output out = {buffer, size, 0};

@@ -65,6 +65,10 @@ enum decision_reason {
 	REASON_RECURRENCE,     /* planned: it has crossed about now each time before */
 	REASON_GAIN,           /* step up: what is expected of it outweighs the switch */
 	REASON_GAIN_TOO_SMALL, /* hold: it does not */
+	REASON_TIER_FAILING,   /* planned: too many tasks fail; hold: and no tier is better */
+	REASON_TIER_SLOW, /* planned: its latency target is missed, another tier would meet it */
+	REASON_SLOW_UNPRESSED, /* hold: it is missed, no tier is better, and nothing presses */
+	REASON_TIER_RESTING,   /* hold: step up wanted, but that tier has just done badly */
 	DECISION_REASON_COUNT,
 };
 
@@ -86,6 +90,19 @@ struct decision_use {
 	uint32_t use_permyriad;    /* with the tier in place */
 	uint32_t target_permyriad; /* with the target tier */
 	uint32_t peak_permyriad;   /* with the target tier at the recent peak of others */
+};
+
+/* How the serving tier does, from what the manager tells of its tasks; all 0 = nothing told. */
+struct decision_performance {
+	uint32_t tasks; /* that ended in the last performance_window, since the tier serves */
+	uint32_t failed;
+	uint32_t failed_permyriad;
+	uint32_t failure_above_permyriad; /* threshold */
+	uint32_t tasks_min;               /* fewer say nothing */
+	uint32_t slo_ms;                  /* latency target, 0 = none */
+	uint64_t p95_ms;                  /* of the tasks that did not fail */
+	uint64_t target_p95_ms;           /* of the tier to go to, 0 = none is better */
+	bool is_target_estimated;         /* it has not been measured in the last hour */
 };
 
 /* Every decision carries all numbers that it compared, and the thresholds. */
@@ -131,6 +148,7 @@ struct decision {
 	bool is_data_degraded; /* decided on samples alone, after too much loss */
 	bool is_model_unseen;
 	bool is_tier_assumed; /* no manager has said which tier is loaded */
+	struct decision_performance performance;
 	struct decision_process victim;
 	struct decision_process culprit;
 };

@@ -64,6 +64,7 @@ struct adaptive_input {
 	bool is_measured; /* what was measured of the model is the serving tier's */
 	uint64_t calm_ns;
 	uint64_t wait_ns; /* least calm before a step up */
+	uint32_t resting; /* a bit for each tier that is not to be stepped up to */
 };
 
 struct advice {

@@ -230,6 +230,8 @@ static uint32_t judge_step_up(const struct adaptive *adaptive, const struct adap
 	gain = expected_gain(adaptive, in, tier, &answers);
 	ret_numbers->expected_calm_ns = spells_mean_ns(&answers, CALM_MAX_NS);
 	ret_numbers->gain_ms = gain / (int64_t)PERMYRIAD;
+	if (in->resting & (1U << tier))
+		return REASON_TIER_RESTING;
 	if (!spells->is_open)
 		return REASON_PEAK_DOES_NOT_FIT;
 	if (in->calm_ns < in->wait_ns ||

@@ -151,6 +151,10 @@ void attribution_find_cpu(const struct attribution *attribution, uint64_t now_ns
 			  uint64_t window_ns, uint32_t party, struct decision_process *ret_victim,
 			  struct decision_process *ret_culprit);
 
+/* Most stalled of party in the last minute, all stalls added up; pid 0 if nobody stalled. */
+void attribution_find_stalled(const struct attribution *attribution, uint64_t now_ns,
+			      uint32_t party, struct decision_process *ret_victim);
+
 /* The most stalled processes of the last minute (all stalls added up), most stalled first. */
 uint32_t attribution_rank(const struct attribution *attribution, uint64_t now_ns,
 			  struct status_process ret_processes[STATUS_PROCESSES_MAX]);

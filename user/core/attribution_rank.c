@@ -217,6 +217,29 @@ static uint64_t total_stall_ns(const struct status_process *process)
 	return process->cpu_wait_ns + process->mem_stall_ns + process->io_stall_ns;
 }
 
+void attribution_find_stalled(const struct attribution *attribution, uint64_t now_ns,
+			      uint32_t party, struct decision_process *ret_victim)
+{
+	const struct attribution_slot *most = NULL;
+	uint64_t most_ns = 0;
+
+	for (uint32_t i = 0; i < ATTRIBUTION_SLOTS; i++) {
+		const struct attribution_slot *slot = &attribution->slots[i];
+		struct totals totals;
+		uint64_t stall_ns;
+
+		if (!is_person(slot) || slot->party != party)
+			continue;
+		sum_activity(slot, now_ns, MINUTE_NS, &totals);
+		stall_ns = totals.wait_ns + totals.stall_ns + totals.io_ns;
+		if (stall_ns <= most_ns)
+			continue;
+		most = slot;
+		most_ns = stall_ns;
+	}
+	describe(most, most_ns, ret_victim);
+}
+
 static uint32_t insert_ranked(struct status_process processes[STATUS_PROCESSES_MAX], uint32_t count,
 			      const struct status_process *process)
 {

@@ -24,6 +24,7 @@ struct tier {
 	uint32_t cores_permille;    /* CPU cores in use while it answers; 0 = not said */
 	uint32_t quality_permyriad; /* all 0 = not said: even steps along the ladder */
 	uint64_t load_ns;           /* from the order to the first answer, until it is measured */
+	uint32_t slo_ms;            /* latency target: p95 of its tasks; 0 = none */
 };
 
 /* tiers[0] is always `off`; then by memory footprint, ascending. */
@@ -72,6 +73,13 @@ struct engine_config {
 	uint64_t cost_abort_ns;                /* what cutting people off is like going without */
 	uint32_t cost_over_permille;           /* lost each second over degrade_above ... */
 	uint32_t cost_full_permille;           /* ... and as much more over the capacity */
+
+	/* From what the manager tells of its tasks. */
+	uint64_t performance_window_ns; /* a tier is judged by the tasks of this long */
+	uint64_t performance_retry_ns;  /* a tier that did badly is first tried again after this */
+	uint64_t task_timeout_ns;       /* a task that has not ended by then is given up */
+	uint32_t performance_tasks_min; /* fewer tasks say nothing */
+	uint32_t failure_above_permyriad; /* share of failed tasks from which a tier is left */
 
 	uint64_t drain_deadline_ns;
 	uint64_t ack_timeout_ns; /* silence of a manager that said hello, then: ask again */

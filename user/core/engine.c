@@ -226,7 +226,8 @@ void engine_fill_input(const struct engine *engine, const struct situation *situ
 		.now_ns = engine->now_ns,
 		.config = config,
 		.is_over_limit = use >= config->degrade_above_permyriad,
-		.is_clear = policy_find_pressure(situation, config) == REASON_NONE,
+		.is_clear = policy_find_pressure(situation, config) == REASON_NONE &&
+			    !policy_is_left_for_performance(situation),
 		.does_wanted_fit = wanted_use < config->upgrade_below_permyriad,
 		.is_paused = engine->is_paused,
 		.earliest_ns = units_plus(engine->first_sample_ns, config->warmup_ns),
@@ -318,6 +319,7 @@ static void decide(struct engine *engine, struct actions *out, bool is_fresh)
 		engine_take_advice(engine, &situation);
 	policy_propose(&situation, &engine->config, &proposal);
 	note_foreign_stall(engine, out, &situation, proposal.is_foreign_stalled);
+	engine_note_fault(engine, out, &situation);
 	if (proposal.action == PROPOSE_HOLD)
 		log_hold(engine, out, &situation, &proposal);
 	else if (proposal.action == PROPOSE_SWITCH || proposal.action == PROPOSE_CANCEL)

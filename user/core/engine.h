@@ -9,7 +9,9 @@
 #include <stddef.h>
 
 #include "actions.h"
+#include "breaker.h"
 #include "config.h"
+#include "task_window.h"
 #include "tierd/event.h"
 
 struct engine;
@@ -40,6 +42,24 @@ struct status_process {
 	uint64_t anon_bytes;
 };
 
+/* How one tier does. */
+struct status_tier {
+	struct task_figures hour; /* of the last hour */
+	uint32_t running;         /* tasks */
+	uint32_t breaker;         /* enum breaker_state */
+	uint32_t reason;          /* why it rests or last did, enum decision_reason */
+	uint64_t rest_ns;         /* left of its rest */
+};
+
+/* Tasks of all tiers. */
+struct status_tasks {
+	uint32_t running;
+	uint64_t overflowed; /* began, but too many ran: the tier is the one their end names */
+	uint64_t expired;    /* did not end in time */
+	uint64_t forgotten;  /* of a manager that has said hello anew */
+	uint64_t unknown;    /* ended, but no beginning is known */
+};
+
 struct engine_status {
 	uint64_t time_ns; /* of the last event */
 	uint32_t wanted_tier;
@@ -57,6 +77,8 @@ struct engine_status {
 	uint32_t slots_used;
 	uint32_t slots_max;
 	struct event_sample sample; /* the last one */
+	struct status_tasks tasks;
+	struct status_tier tiers[LADDER_TIERS_MAX];
 	struct host_counters host;
 	uint32_t process_count;
 	struct status_process processes[STATUS_PROCESSES_MAX]; /* most stalled first */

@@ -169,6 +169,7 @@ static bool on_sample(struct engine *engine, const struct event *event, struct a
 	engine_take_sample(engine, &event->sample);
 	if (!engine->is_started)
 		start(engine, out);
+	engine_judge_performance(engine);
 	return true;
 }
 
@@ -199,6 +200,8 @@ static void on_hello(struct engine *engine, const struct event_command *command,
 	struct situation situation;
 	struct transition_input input;
 
+	/* Whoever ran tasks before is gone. */
+	tasks_forget(&engine->performance.tasks);
 	engine->transition.has_manager = true;
 	if (!engine->is_started) {
 		engine->is_hello_tier_known |= is_tier_named;
@@ -263,16 +266,29 @@ static void on_resume(struct engine *engine, const struct event_command *command
 	set_paused(engine, false, out);
 }
 
+static void on_task_begin(struct engine *engine, const struct event_command *command,
+			  struct actions *out)
+{
+	(void)out;
+	engine_begin_task(engine, command);
+}
+
+static void on_task_end(struct engine *engine, const struct event_command *command,
+			struct actions *out)
+{
+	(void)out;
+	engine_end_task(engine, command);
+}
+
 typedef void command_function(struct engine *engine, const struct event_command *command,
 			      struct actions *out);
 
 static bool on_command(struct engine *engine, const struct event *event, struct actions *out)
 {
 	static command_function *const commands[] = {
-		[COMMAND_HELLO] = on_hello,
-		[COMMAND_ACK] = on_ack,
-		[COMMAND_PAUSE] = on_pause,
-		[COMMAND_RESUME] = on_resume,
+		[COMMAND_HELLO] = on_hello,           [COMMAND_ACK] = on_ack,
+		[COMMAND_PAUSE] = on_pause,           [COMMAND_RESUME] = on_resume,
+		[COMMAND_TASK_BEGIN] = on_task_begin, [COMMAND_TASK_END] = on_task_end,
 	};
 	uint32_t verb = event->command.verb;
 

@@ -88,6 +88,7 @@ void engine_take_advice(struct engine *engine, struct situation *situation)
 		return;
 	input.calm_ns = situation->calm_ns;
 	input.wait_ns = situation->stabilization_ns;
+	input.resting = situation->performance.resting;
 	adaptive_advise(&engine->adaptive, &input, &engine->advice);
 	situation->advice = engine->advice;
 }

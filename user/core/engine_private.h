@@ -4,6 +4,7 @@
  *   engine.c         the door; timers, rules, holds, and what is carried out
  *   engine_events.c  what each kind of event changes
  *   engine_learn.c   what the adaptive policy learns from
+ *   engine_performance.c  how the tiers do, from what the manager tells of its tasks
  *   engine_sample.c  samples: others' use, their past and trend, the first tier
  *   engine_view.c    the situation that decisions are made from
  *   engine_report.c  decisions, lines and status
@@ -18,6 +19,7 @@
 #include "attribution.h"
 #include "engine.h"
 #include "forecast.h"
+#include "performance.h"
 #include "policy.h"
 #include "pressure.h"
 #include "stabilizer.h"
@@ -92,6 +94,12 @@ struct engine {
 
 	struct adaptive adaptive;
 	struct advice advice;
+	struct performance performance;
+	struct performance_advice performance_advice;
+	/* What was last said of a tier that does badly. */
+	uint32_t fault_reason;
+	uint32_t fault_tier;
+	uint64_t fault_ns;
 	uint64_t phase_began_ns; /* of the switch machine */
 
 	struct stabilizer stabilizer;
@@ -123,6 +131,14 @@ void engine_learn_pressure(struct engine *engine, const struct situation *situat
 			   const struct proposal *proposal);
 void engine_learn_costs(struct engine *engine, enum transition_event event, uint32_t state_before);
 void engine_take_advice(struct engine *engine, struct situation *situation);
+
+/* engine_performance.c */
+void engine_judge_performance(struct engine *engine);
+void engine_begin_task(struct engine *engine, const struct event_command *command);
+void engine_end_task(struct engine *engine, const struct event_command *command);
+void engine_fill_task_status(const struct engine *engine, struct engine_status *status);
+void engine_note_fault(struct engine *engine, struct actions *out,
+		       const struct situation *situation);
 
 /* engine_sample.c */
 void engine_take_sample(struct engine *engine, const struct event_sample *sample);

@@ -82,6 +82,8 @@ static void fill_pressure(const struct situation *s, struct decision *d)
 	d->trust_permyriad = s->advice.trust_permyriad;
 	d->expected_calm_ns = s->advice.expected_calm_ns;
 	d->gain_ms = s->advice.gain_ms;
+	if (s->performance.tier == s->serving)
+		d->performance = s->performance.numbers;
 	d->calm_ns = s->calm_ns;
 	d->stabilization_ns = s->stabilization_ns;
 }
@@ -135,6 +137,9 @@ void engine_find_blamed(const struct engine *engine, const struct proposal *prop
 		attribution_find_cpu(&engine->attribution, engine->now_ns,
 				     engine->config.cpu_wait_window_ns, proposal->party,
 				     &decision->victim, &decision->culprit);
+	else if (proposal->blame == BLAME_MODEL)
+		attribution_find_stalled(&engine->attribution, engine->now_ns, PARTY_MODEL,
+					 &decision->victim);
 	if (engine->oom_reason != REASON_NONE)
 		name_oom_victim(engine, &decision->victim);
 }
@@ -282,6 +287,7 @@ void engine_get_status(const struct engine *engine, struct engine_status *ret_st
 	ret_status->slots_used = engine->attribution.used;
 	ret_status->sample = engine->sample;
 	ret_status->host = engine->host;
+	engine_fill_task_status(engine, ret_status);
 	ret_status->process_count =
 		attribution_rank(&engine->attribution, engine->now_ns, ret_status->processes);
 }

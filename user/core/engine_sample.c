@@ -358,6 +358,8 @@ void engine_reconfigure(struct engine *engine, const struct engine_config *confi
 
 	set_config(engine, config);
 	adaptive_reconfigure(&engine->adaptive, &before, &engine->config);
+	performance_reconfigure(&engine->performance, &before, &engine->config);
+	memset(&engine->performance_advice, 0, sizeof(engine->performance_advice));
 	if (engine->is_started)
 		rename_tiers(engine, &before.ladder);
 	else if (engine->is_hello_tier_known)

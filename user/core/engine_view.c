@@ -53,6 +53,7 @@ void engine_get_situation(const struct engine *engine, bool is_fresh,
 		.stabilization_ns = stabilizer_wait_ns(stabilizer, wait_ns),
 		.costs = &engine->adaptive.costs,
 		.advice = engine->advice,
+		.performance = engine->performance_advice,
 	};
 	view_stalls(engine, ret_situation);
 	pressure_get_cpu(&engine->pressure, now_ns, config->cpu_wait_window_ns,

@@ -51,6 +51,10 @@ static const char *const reason_names[] = {
 	[REASON_CONFIG_CHANGED] = "config-changed",
 	[REASON_RESUMED] = "resumed",
 	[REASON_DRAIN_DEADLINE] = "drain-deadline",
+	[REASON_TIER_FAILING] = "tier-failing",
+	[REASON_TIER_SLOW] = "tier-slow",
+	[REASON_SLOW_UNPRESSED] = "slow-unpressed",
+	[REASON_TIER_RESTING] = "tier-resting",
 };
 _Static_assert(ARRAY_SIZE(reason_names) == DECISION_REASON_COUNT, "a reason has no name");
 
@@ -109,6 +113,13 @@ static const char *const loss_names[] = {
 };
 _Static_assert(ARRAY_SIZE(loss_names) == LOSS_CAUSE_COUNT, "a loss has no name");
 
+static const char *const breaker_names[] = {
+	[BREAKER_CLOSED] = "closed",
+	[BREAKER_OPEN] = "open",
+	[BREAKER_HALF_OPEN] = "half-open",
+};
+_Static_assert(ARRAY_SIZE(breaker_names) == BREAKER_STATE_COUNT, "a breaker state has no name");
+
 static const char *name_of(const char *const *names, size_t count, uint32_t number)
 {
 	return number < count ? names[number] : "?";
@@ -129,3 +140,4 @@ NAME_FUNCTION(switch_state_name, state, state_names)
 NAME_FUNCTION(switch_mode_name, mode, mode_names)
 NAME_FUNCTION(policy_kind_name, policy, policy_names)
 NAME_FUNCTION(loss_cause_name, cause, loss_names)
+NAME_FUNCTION(breaker_state_name, state, breaker_names)

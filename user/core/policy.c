@@ -309,7 +309,8 @@ bool policy_has_cleared(const struct situation *s, const struct engine_config *c
 static bool rule_cancel_step_down(const struct situation *s, const struct engine_config *c,
 				  struct proposal *p)
 {
-	if (s->target > s->serving || !policy_has_cleared(s, c))
+	if (s->target > s->serving || !policy_has_cleared(s, c) ||
+	    policy_is_left_for_performance(s))
 		return false;
 	p->action = PROPOSE_CANCEL;
 	p->reason = REASON_PRESSURE_CLEARED;
@@ -357,6 +358,8 @@ static bool rule_step_up(const struct situation *s, const struct engine_config *
 		reason = REASON_DATA_LOST;
 	else if (s->is_model_unseen && s->serving != TIER_OFF)
 		reason = REASON_MODEL_UNSEEN;
+	else if (s->performance.resting & (1U << target))
+		reason = REASON_TIER_RESTING;
 	else if (ladder_worst_permyriad(tier, &s->resources, LADDER_PEAK) > limit)
 		reason = REASON_PEAK_DOES_NOT_FIT;
 	else if (ladder_worst_permyriad(tier, &s->resources, LADDER_TREND) >= limit)
@@ -379,7 +382,7 @@ struct rule {
 };
 
 enum {
-	RULES_MAX = 10,
+	RULES_MAX = 11,
 };
 
 /* A rule that is NULL ends the table. */
@@ -394,6 +397,7 @@ static const struct rule rules[POLICY_COUNT][RULES_MAX] = {
 			{STATE(SWITCH_STEADY), rule_use_over_upgrade},
 			{STATE(SWITCH_STEADY), rule_stall_over_above},
 			{STATE(SWITCH_STEADY), rule_cpu_wait},
+			{STATE(SWITCH_STEADY), policy_rule_performance},
 			{STATE(SWITCH_STEADY), rule_step_up},
 		},
 	[POLICY_ADAPTIVE] =
@@ -406,6 +410,7 @@ static const struct rule rules[POLICY_COUNT][RULES_MAX] = {
 			{STATE(SWITCH_STEADY), rule_stall_over_above},
 			{STATE(SWITCH_STEADY), rule_cpu_wait},
 			{STATE(SWITCH_STEADY), policy_rule_leave},
+			{STATE(SWITCH_STEADY), policy_rule_performance},
 			{STATE(SWITCH_STEADY), policy_rule_gain},
 		},
 };

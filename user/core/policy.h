@@ -15,6 +15,7 @@
 #include "config.h"
 #include "engine.h"
 #include "ladder.h"
+#include "performance.h"
 #include "pressure.h"
 
 enum stall_span {
@@ -49,6 +50,7 @@ struct situation {
 	/* For the adaptive policy. */
 	const struct switch_costs *costs;
 	struct advice advice; /* as of the last sample */
+	struct performance_advice performance;
 };
 
 enum proposal_action {
@@ -63,6 +65,7 @@ enum proposal_blame {
 	BLAME_NOBODY,
 	BLAME_MEMORY,
 	BLAME_CPU,
+	BLAME_MODEL, /* the victim is the model itself; nobody is the culprit */
 };
 
 struct proposal {
@@ -79,6 +82,15 @@ struct proposal {
 
 void policy_propose(const struct situation *situation, const struct engine_config *config,
 		    struct proposal *ret_proposal);
+
+/* The serving tier does badly, another one would do better, and it is to be left for that. */
+bool policy_is_left_for_performance(const struct situation *situation);
+
+/*
+ * The serving tier does badly and no other one would do better: REASON_TIER_FAILING, or
+ * REASON_SLOW_UNPRESSED if nothing presses either. REASON_NONE otherwise.
+ */
+uint32_t policy_find_fault(const struct situation *situation, const struct engine_config *config);
 
 /*
  * Whether anything speaks against calling this calm: the reason of the first thing that does,

@@ -26,7 +26,8 @@ bool policy_rule_cancel_leaving(const struct situation *s, const struct engine_c
 	uint32_t limit = (uint32_t)units_minus(c->degrade_above_permyriad, c->margin_permyriad);
 
 	if (s->target > s->serving || !s->is_fresh || !policy_has_cleared(s, c) ||
-	    s->advice.leave_reason != REASON_NONE || s->advice.forecast_permyriad >= limit)
+	    policy_is_left_for_performance(s) || s->advice.leave_reason != REASON_NONE ||
+	    s->advice.forecast_permyriad >= limit)
 		return false;
 	p->action = PROPOSE_CANCEL;
 	p->reason = REASON_PRESSURE_CLEARED;

@@ -24,5 +24,6 @@ bool policy_has_cleared(const struct situation *situation, const struct engine_c
 rule_function policy_rule_leave;
 rule_function policy_rule_cancel_leaving;
 rule_function policy_rule_gain;
+rule_function policy_rule_performance;
 
 #endif
