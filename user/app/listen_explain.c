@@ -93,6 +93,23 @@ static void explain_state(const char *line, struct text *text)
 		 is_value(line, "paused", "1") ? ", paused" : "");
 }
 
+/* The sentence is for people already: only its escapes are undone. */
+static void explain_notify(const char *line, struct text *text)
+{
+	const char *at = strstr(line, " text=");
+	unsigned int byte;
+
+	for (at = at ? at + strlen(" text=") : ""; *at && *at != ' '; at++) {
+		if (*at == '%' && sscanf(at + 1, "%2x", &byte) == 1) {
+			/* Printable ASCII, as all that listen shows. */
+			text_add(text, "%c", byte >= ' ' && byte < 0x7f ? (int)byte : '?');
+			at += strnlen(at + 1, 2);
+		} else {
+			text_add(text, "%c", *at);
+		}
+	}
+}
+
 static const struct {
 	const char *verb;
 	void (*explain)(const char *line, struct text *text);
@@ -100,6 +117,7 @@ static const struct {
 	{"switch", explain_switch},
 	{"cancel", explain_cancel},
 	{"state", explain_state},
+	{"notify", explain_notify},
 };
 
 int listen_explain(const char *line, char *buffer, size_t size)
