@@ -2,6 +2,7 @@
 /* What a line of manager.fifo asks for, in words. One row per verb. */
 #include "listen_explain.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -93,20 +94,21 @@ static void explain_state(const char *line, struct text *text)
 		 is_value(line, "paused", "1") ? ", paused" : "");
 }
 
-/* The sentence is for people already: only its escapes are undone. */
+/* The sentence is for people already: only its escapes are undone. Printable ASCII, as all that
+ * listen shows. */
 static void explain_notify(const char *line, struct text *text)
 {
 	const char *at = strstr(line, " text=");
-	unsigned int byte;
 
+	if (!at)
+		text_add(text, "a notice without a text");
 	for (at = at ? at + strlen(" text=") : ""; *at && *at != ' '; at++) {
-		if (*at == '%' && sscanf(at + 1, "%2x", &byte) == 1) {
-			/* Printable ASCII, as all that listen shows. */
-			text_add(text, "%c", byte >= ' ' && byte < 0x7f ? (int)byte : '?');
-			at += strnlen(at + 1, 2);
-		} else {
-			text_add(text, "%c", *at);
-		}
+		unsigned int byte = (unsigned char)*at;
+
+		if (*at == '%' && isxdigit((unsigned char)at[1]) &&
+		    isxdigit((unsigned char)at[2]) && sscanf(at + 1, "%2x", &byte) == 1)
+			at += 2;
+		text_add(text, "%c", byte >= ' ' && byte < 0x7f ? (int)byte : '?');
 	}
 }
 
