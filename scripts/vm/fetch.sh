@@ -40,8 +40,21 @@ kernel_packages() {
 index_modules() {
 	local base=$1 release=$2
 
-	[[ ! -d $base/usr/lib/modules ]] || { mkdir -p "$base/lib" && mv "$base/usr/lib/modules" "$base/lib/"; }
+	if [[ -d $base/usr/lib/modules ]]; then
+		mkdir -p "$base/lib/modules/$release"
+		cp -a "$base/usr/lib/modules/$release/." "$base/lib/modules/$release/"
+	fi
 	depmod -b "$base" "$release"
+}
+
+# Since 7.3 it lies with the modules.
+move_image() {
+	local base=$1 release=$2 path
+
+	for path in "$base/boot/vmlinuz-$release" "$base/lib/modules/$release/vmlinuz"; do
+		[[ ! -f $path ]] || { mv "$path" "$3" && return 0; }
+	done
+	die "no image in the packages of $release"
 }
 
 fetch_kernel() {
@@ -57,8 +70,8 @@ fetch_kernel() {
 	apt_unpack "$work/unpacked" "${packages[@]}"
 	release=${packages[0]#linux-*-}
 	mkdir "$work/kernel"
-	cp "$work"/unpacked/boot/vmlinu[xz]-"$release" "$work/kernel/vmlinuz"
 	index_modules "$work/unpacked" "$release"
+	move_image "$work/unpacked" "$release" "$work/kernel/vmlinuz"
 	mkdir -p "$work/kernel/modules/lib/modules"
 	mv "$work/unpacked/lib/modules/$release" "$work/kernel/modules/lib/modules/"
 	echo "$release" >"$work/kernel/release"
