@@ -44,7 +44,8 @@ lib_objs   = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAINS:%=user/app/%_main.
 LIBS      := $(LAYERS:%=$(BUILD)/lib%.a)
 PROGRAMS  := $(MAINS:%=$(BUILD)/%)
 BPF_OBJS  := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
-SKELETON  := $(BUILD)/skel/tierd.skel.h
+HASH_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/preallocated/%.bpf.o,$(wildcard bpf/*.bpf.c))
+SKELETON  := $(BUILD)/skel/tierd.skel.h $(BUILD)/skel/preallocated.skel.h
 TEST_BPF  := $(patsubst tests/kernel/%.bpf.c,%,$(wildcard tests/kernel/*.bpf.c))
 TEST_SKEL := $(TEST_BPF:%=$(BUILD)/skel/%.skel.h)
 UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
@@ -115,14 +116,22 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF)
 	$(Q)$(CLANG) $(BPF_CFLAGS) $(DEPS) -c $< -o $@
 
+# The same programs for kernels whose task storage is missing or not safe: bpf/compat.bpf.h.
+$(BUILD)/bpf/preallocated/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -DTIERD_PREALLOCATED $(DEPS) -c $< -o $@
+
 $(BUILD)/bpf/tierd.linked.o: $(BPF_OBJS)
+$(BUILD)/bpf/preallocated.linked.o: $(HASH_OBJS)
+$(BUILD)/bpf/%.linked.o:
 	$(call say,GEN)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(SKELETON): $(BUILD)/bpf/tierd.linked.o
+$(BUILD)/skel/%.skel.h: $(BUILD)/bpf/%.linked.o
 	@mkdir -p $(@D)
 	$(call say,GEN)
-	$(Q)$(BPFTOOL) gen skeleton $< name tierd_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 $(BUILD)/tests/kernel/%.bpf.o: tests/kernel/%.bpf.c
 	@mkdir -p $(@D)

@@ -116,12 +116,12 @@ static __always_inline void process_record_fill(struct process_record *record,
 						struct task_struct *task,
 						const struct process_state *process, __u64 now_ns)
 {
-	struct task_struct *leader = task->group_leader;
+	struct task_struct *leader = task_read(task, group_leader);
 
 	record->header.kind = RECORD_PROCESS;
 	record->header.size = sizeof(*record);
 	record->header.time_ns = now_ns;
-	record->pid = task->tgid;
+	record->pid = task_read(task, tgid);
 	record->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
 	record->start_ns = BPF_CORE_READ(leader, start_time);
 	record->cgroup_id = task_cgroup_id(task);
@@ -165,7 +165,7 @@ static __always_inline void process_emit(struct task_struct *task, struct proces
 	record->header.flags = flags;
 	if (!process->is_reported)
 		record->header.flags |= PROCESS_FIRST;
-	if (task->flags & PF_KTHREAD)
+	if (task_read(task, flags) & PF_KTHREAD)
 		record->header.flags |= PROCESS_KERNEL_THREAD;
 	process->is_reported = 1;
 	if (is_urgent ||

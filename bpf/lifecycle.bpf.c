@@ -41,6 +41,7 @@ int BPF_PROG(lifecycle_exit, struct task_struct *task)
 	struct thread_state *thread = thread_state_find(task);
 	struct process_state *process = process_state_find(task);
 	__u64 now_ns = bpf_ktime_get_ns();
+	__u32 old;
 
 	if (!thread || !process)
 		return 0;
@@ -51,13 +52,26 @@ int BPF_PROG(lifecycle_exit, struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
 	/* Two last threads may both see zero: only one of them reports. */
-	if (__sync_lock_test_and_set(&process->exited_mark, 1))
+	if (word_swap(&process->exited_mark, 1, &old) && old)
 		return 0;
 	__sync_fetch_and_add(&host.exits, 1);
 	if (process->is_reported || process_sum_ns(process) >= settings.report_floor_ns)
 		process_emit(task, process, now_ns, PROCESS_EXITED);
 	return 0;
 }
+
+#ifdef TIERD_PREALLOCATED
+/*
+ * Nobody can find the task any more (kernel/exit.c, delayed_put_task_struct()): what is keyed by
+ * its address goes. A grace period has passed since the exit, so that no walk can add it again.
+ */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(lifecycle_free, struct task_struct *task)
+{
+	state_forget(task);
+	return 0;
+}
+#endif
 
 static __always_inline struct oom_record *oom_reserve(void)
 {
@@ -85,28 +99,32 @@ static __always_inline struct oom_record *oom_reserve(void)
  */
 static __always_inline __u64 oom_limit_cgroup_id(struct task_struct *victim)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread_state *thread = bpf_task_storage_get(&thread_states, task, 0, 0);
+	struct task_struct *task = current_task();
+	struct thread_state *thread = thread_state_look_up(task);
 	struct process_state *process;
 
 	if (!thread || !thread->last_section)
 		return task_limit_cgroup_id(victim);
 	if (thread->last_section != SECTION_MEMCG)
 		return 0;
-	process = bpf_task_storage_get(&process_states, task->group_leader, 0, 0);
+	process = process_state_look_up(task);
 	if (process && process->limit_cgroup_id)
 		return process->limit_cgroup_id;
 	return task_limit_cgroup_id(victim);
 }
 
-/* mark_victim passes the task since 6.8 (72ba14deb40a). A victim is marked once per thread. */
+/*
+ * mark_victim passes the task since 6.8 (72ba14deb40a) and in later releases of older series
+ * (5.10 and 6.1, too). A victim is marked once per thread.
+ */
 SEC("tp_btf/mark_victim")
 int BPF_PROG(oom_mark_victim_task, struct task_struct *task)
 {
 	struct process_state *process = process_state_find(task);
 	struct oom_record *record;
+	__u32 old;
 
-	if (process && __sync_lock_test_and_set(&process->oom_mark, 1))
+	if (process && word_swap(&process->oom_mark, 1, &old) && old)
 		return 0;
 	record = oom_reserve();
 	if (!record)

@@ -10,12 +10,12 @@
 
 static __always_inline void section_begin(__u32 section)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread_state *thread;
 	struct process_state *process;
 	__u64 now_ns;
 
-	if (task->flags & PF_KTHREAD)
+	if (task_read(task, flags) & PF_KTHREAD)
 		return;
 	thread = thread_state_find(task);
 	process = process_state_find(task);
@@ -27,19 +27,19 @@ static __always_inline void section_begin(__u32 section)
 	thread->sections |= section;
 	if (section == SECTION_MEMCG)
 		process_note_limit(task, process, now_ns);
-	if (task_in_memstall(task) || !settings.is_memstall_kept)
+	if (current_in_memstall(task) || !settings.is_memstall_kept)
 		mem_stall_begin(thread, process, now_ns);
 }
 
 /* Adds the episode to the totals at (count, time_ns, pages) if its begin was seen. */
 static __always_inline void section_end(__u32 section, __u64 pages)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread_state *thread;
 	struct process_state *process;
 	__u64 now_ns, episode_ns;
 
-	if (task->flags & PF_KTHREAD)
+	if (task_read(task, flags) & PF_KTHREAD)
 		return;
 	thread = thread_state_find(task);
 	process = process_state_find(task);

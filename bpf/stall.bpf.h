@@ -17,7 +17,12 @@
  */
 static __always_inline bool stall_claim(__u32 *flag, __u32 value)
 {
-	return __sync_lock_test_and_set(flag, value) != value;
+	__u32 old;
+
+	if (word_swap(flag, value, &old))
+		return old != value;
+	loss_count(LOSS_CONTENTION);
+	return false;
 }
 
 static __always_inline void stall_begin(struct thread_state *thread, __u32 *flag,
@@ -26,7 +31,7 @@ static __always_inline void stall_begin(struct thread_state *thread, __u32 *flag
 	if (thread->has_exited || *flag || !stall_claim(flag, 1))
 		return;
 	if (!union_enter(stall, now_ns)) {
-		__sync_lock_test_and_set(flag, 0);
+		*(volatile __u32 *)flag = 0;
 		loss_count(LOSS_CONTENTION);
 	}
 }
@@ -37,7 +42,7 @@ static __always_inline bool stall_end(__u32 *flag, struct stall_union *stall, __
 	if (!*flag || !stall_claim(flag, 0))
 		return false;
 	if (!union_leave(stall, now_ns)) {
-		__sync_lock_test_and_set(flag, 1);
+		*(volatile __u32 *)flag = 1;
 		loss_count(LOSS_CONTENTION);
 		return false;
 	}

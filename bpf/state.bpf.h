@@ -9,6 +9,10 @@
  * kernels before 6.4 (GFP_ATOMIC allocation -> wakeup_kswapd() -> a run-queue lock that is held
  * already). A thread without state is counted as LOSS_UNTRACKED.
  *
+ * With TIERD_PREALLOCATED (compat.bpf.h) it lives in preallocated hash tables instead, keyed by the
+ * address of the task, and goes when the task is freed. Threads and processes beyond their size
+ * are counted as LOSS_NO_MEMORY, and those that are there already stay.
+ *
  * Thread state is written by programs that run on behalf of that thread or while it cannot run,
  * and by the walk; process totals are shared between CPUs and only ever added to atomically.
  */
@@ -80,6 +84,26 @@ extern struct host_counters host;
 extern __u64 losses[LOSS_CAUSE_COUNT];
 extern __u32 walk_number; /* the agent adds one before each walk */
 
+#ifdef TIERD_PREALLOCATED
+enum {
+	THREADS_MAX = 65536,
+	PROCESSES_MAX = 16384,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, THREADS_MAX);
+	__type(key, __u64);
+	__type(value, struct thread_state);
+} thread_states __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PROCESSES_MAX);
+	__type(key, __u64);
+	__type(value, struct process_state);
+} process_states __weak SEC(".maps");
+#else
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -93,6 +117,7 @@ struct {
 	__type(key, int);
 	__type(value, struct process_state);
 } process_states __weak SEC(".maps");
+#endif
 
 /* Sizes are set by the agent before loading. */
 struct {
@@ -110,9 +135,79 @@ static __always_inline void loss_count(enum loss_cause cause)
 	__sync_fetch_and_add(&losses[cause], 1);
 }
 
+#ifdef TIERD_PREALLOCATED
+static const struct thread_state no_thread_state;
+static const struct process_state no_process_state;
+
+static __always_inline struct thread_state *thread_state_look_up(struct task_struct *task)
+{
+	__u64 key = (__u64)task;
+
+	return bpf_map_lookup_elem(&thread_states, &key);
+}
+
+static __always_inline struct process_state *process_state_look_up(struct task_struct *task)
+{
+	__u64 key = (__u64)task_read(task, group_leader);
+
+	return bpf_map_lookup_elem(&process_states, &key);
+}
+
+static __always_inline struct thread_state *thread_state_add(struct task_struct *task)
+{
+	__u64 key = (__u64)task;
+	struct thread_state *thread = bpf_map_lookup_elem(&thread_states, &key);
+
+	if (thread)
+		return thread;
+	bpf_map_update_elem(&thread_states, &key, &no_thread_state, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&thread_states, &key);
+}
+
+static __always_inline struct process_state *process_state_add(struct task_struct *task)
+{
+	__u64 key = (__u64)task_read(task, group_leader);
+	struct process_state *process = bpf_map_lookup_elem(&process_states, &key);
+
+	if (process)
+		return process;
+	bpf_map_update_elem(&process_states, &key, &no_process_state, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&process_states, &key);
+}
+
+static __always_inline void state_forget(struct task_struct *task)
+{
+	__u64 key = (__u64)task;
+
+	bpf_map_delete_elem(&thread_states, &key);
+	bpf_map_delete_elem(&process_states, &key);
+}
+#else
+static __always_inline struct thread_state *thread_state_look_up(struct task_struct *task)
+{
+	return bpf_task_storage_get(&thread_states, task, 0, 0);
+}
+
+static __always_inline struct process_state *process_state_look_up(struct task_struct *task)
+{
+	return bpf_task_storage_get(&process_states, task->group_leader, 0, 0);
+}
+
+static __always_inline struct thread_state *thread_state_add(struct task_struct *task)
+{
+	return bpf_task_storage_get(&thread_states, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline struct process_state *process_state_add(struct task_struct *task)
+{
+	return bpf_task_storage_get(&process_states, task->group_leader, 0,
+				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+#endif
+
 static __always_inline struct thread_state *thread_state_find(struct task_struct *task)
 {
-	struct thread_state *thread = bpf_task_storage_get(&thread_states, task, 0, 0);
+	struct thread_state *thread = thread_state_look_up(task);
 
 	if (!thread)
 		loss_count(LOSS_UNTRACKED);
@@ -121,8 +216,7 @@ static __always_inline struct thread_state *thread_state_find(struct task_struct
 
 static __always_inline struct process_state *process_state_find(struct task_struct *task)
 {
-	struct process_state *process =
-		bpf_task_storage_get(&process_states, task->group_leader, 0, 0);
+	struct process_state *process = process_state_look_up(task);
 
 	if (!process)
 		loss_count(LOSS_UNTRACKED);
@@ -132,8 +226,7 @@ static __always_inline struct process_state *process_state_find(struct task_stru
 /* Only where the kernel may allocate. */
 static __always_inline struct thread_state *thread_state_create(struct task_struct *task)
 {
-	struct thread_state *thread =
-		bpf_task_storage_get(&thread_states, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct thread_state *thread = thread_state_add(task);
 
 	if (!thread)
 		loss_count(LOSS_NO_MEMORY);
@@ -143,8 +236,7 @@ static __always_inline struct thread_state *thread_state_create(struct task_stru
 /* Only where the kernel may allocate. */
 static __always_inline struct process_state *process_state_create(struct task_struct *task)
 {
-	struct process_state *process = bpf_task_storage_get(&process_states, task->group_leader, 0,
-							     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct process_state *process = process_state_add(task);
 
 	if (!process)
 		loss_count(LOSS_NO_MEMORY);

@@ -46,8 +46,7 @@ static __always_inline bool union_enter(struct stall_union *stall, __u64 now_ns)
 
 		if (count == UNION_COUNT_MASK)
 			return false;
-		if (__sync_val_compare_and_swap(&stall->word, old,
-						count ? old + 1 : union_pack(now_ns, 1)) == old)
+		if (word_exchange(&stall->word, old, count ? old + 1 : union_pack(now_ns, 1)))
 			return true;
 	}
 	return false;
@@ -62,7 +61,7 @@ static __always_inline bool union_leave(struct stall_union *stall, __u64 now_ns)
 
 		if (!count)
 			return true;
-		if (__sync_val_compare_and_swap(&stall->word, old, count == 1 ? 0 : old - 1) != old)
+		if (!word_exchange(&stall->word, old, count == 1 ? 0 : old - 1))
 			continue;
 		if (count == 1)
 			__sync_fetch_and_add(&stall->total_ns, union_elapsed_ns(old, now_ns));
@@ -81,8 +80,7 @@ static __always_inline void union_settle(struct stall_union *stall, __u64 now_ns
 
 		if (!count || !elapsed_ns)
 			return;
-		if (__sync_val_compare_and_swap(&stall->word, old, union_pack(now_ns, count)) !=
-		    old)
+		if (!word_exchange(&stall->word, old, union_pack(now_ns, count)))
 			continue;
 		__sync_fetch_and_add(&stall->total_ns, elapsed_ns);
 		return;

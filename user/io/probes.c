@@ -11,60 +11,46 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/units.h"
+#include "preallocated.skel.h"
+#include "program_table.h"
 #include "tierd.skel.h"
-
-enum program_form {
-	FORM_ANY,
-	FORM_TASK, /* first argument is a struct task_struct * */
-	FORM_INT,  /* first argument is an int */
-};
-
-struct program_entry {
-	const char *name;
-	const char *tracepoint;
-	const char *gives;
-	bool is_required;
-	enum program_form form;
-};
-
-/* In the order in which they are attached: births first, so that the first walk misses nobody. */
-static const struct program_entry program_table[] = {
-	{"lifecycle_newtask", "task_newtask", "new threads", true, FORM_ANY},
-	{"lifecycle_exec", "sched_process_exec", "exec", false, FORM_ANY},
-	{"lifecycle_exit", "sched_process_exit", "exits", true, FORM_ANY},
-	{"stall_sched_switch", "sched_switch", "memory and I/O stall", true, FORM_ANY},
-	{"direct_reclaim_begin", "mm_vmscan_direct_reclaim_begin", "direct reclaim", false,
-	 FORM_ANY},
-	{"direct_reclaim_end", "mm_vmscan_direct_reclaim_end", "direct reclaim", false, FORM_ANY},
-	{"memcg_reclaim_begin", "mm_vmscan_memcg_reclaim_begin", "memory cgroup reclaim", false,
-	 FORM_ANY},
-	{"memcg_reclaim_end", "mm_vmscan_memcg_reclaim_end", "memory cgroup reclaim", false,
-	 FORM_ANY},
-	{"node_reclaim_begin", "mm_vmscan_node_reclaim_begin", "node reclaim", false, FORM_ANY},
-	{"node_reclaim_end", "mm_vmscan_node_reclaim_end", "node reclaim", false, FORM_ANY},
-	{"compaction_begin", "mm_compaction_begin", "compaction", false, FORM_ANY},
-	{"compaction_end", "mm_compaction_end", "compaction", false, FORM_ANY},
-	{"kswapd_wake", "mm_vmscan_kswapd_wake", "kswapd activity", false, FORM_ANY},
-	{"kswapd_sleep", "mm_vmscan_kswapd_sleep", "kswapd activity", false, FORM_ANY},
-	{"oom_mark_victim_task", "mark_victim", "OOM victims", false, FORM_TASK},
-	{"oom_mark_victim_pid", "mark_victim", "OOM victims", false, FORM_INT},
-};
 
 /* The iterator has no tracepoint; it is attached last. */
 static const char walk_program[] = "walk_thread";
 
+/* The kernel itself drops what is in task storage. */
+static const char storage_unused_program[] = "lifecycle_free";
+
+/*
+ * What is used of a skeleton: one has state in task storage, the other in preallocated tables.
+ * Their programs and globals have the same names.
+ */
+struct skeleton {
+	struct bpf_object *object;
+	struct bpf_map *bulk_ring;
+	struct bpf_map *urgent_ring;
+	struct bpf_settings *settings; /* before loading */
+	struct host_counters *host;    /* from here on: after loading */
+	const uint64_t *losses;
+	uint32_t *walk_number;
+	struct tierd_bpf *storage; /* one of these two */
+	struct preallocated_bpf *preallocated;
+};
+
 struct probes {
 	struct probes_options options;
-	struct tierd_bpf *skeleton;
+	struct skeleton skeleton;
 	struct ring_buffer *bulk;
 	struct ring_buffer *urgent;
-	struct bpf_link *links[ARRAY_SIZE(program_table)];
+	struct bpf_link **links; /* per entry of the program table, as are the next */
 	struct bpf_link *walk_link;
-	bool is_loaded[ARRAY_SIZE(program_table)];
+	bool *is_loaded;
+	uint32_t *verified_insns;
 };
 
 /* libbpf's last complaint, for the error line; libbpf's print hook carries no context. */
@@ -84,46 +70,64 @@ static int complaint_keep(enum libbpf_print_level level, const char *format, va_
 	return 0;
 }
 
-/* The tracepoint's first argument, or NULL if this kernel has no such tracepoint. */
-static const struct btf_type *tracepoint_argument(const struct btf *btf, const char *tracepoint)
+#define SKELETON_BIND(skeleton, generated)                                     \
+	do {                                                                   \
+		(skeleton)->object = (generated)->obj;                         \
+		(skeleton)->bulk_ring = (generated)->maps.bulk_ring;           \
+		(skeleton)->urgent_ring = (generated)->maps.urgent_ring;       \
+		(skeleton)->settings = (void *)&(generated)->rodata->settings; \
+		(skeleton)->host = (void *)&(generated)->bss->host;            \
+		(skeleton)->losses = (void *)&(generated)->bss->losses;        \
+		(skeleton)->walk_number = &(generated)->bss->walk_number;      \
+	} while (0)
+
+static int skeleton_open(struct skeleton *skeleton, bool has_task_storage)
 {
-	char name[128];
-
-	snprintf(name, sizeof(name), "btf_trace_%s", tracepoint);
-	int id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
-
-	if (id < 0)
-		return NULL;
-	/* typedef void (*btf_trace_X)(void *, first argument, ...) */
-	const struct btf_type *type = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
-
-	if (!type || !btf_is_ptr(type))
-		return NULL;
-	type = btf__type_by_id(btf, type->type);
-	if (!type || !btf_is_func_proto(type) || btf_vlen(type) < 2)
-		return NULL;
-	return btf__type_by_id(btf, btf_params(type)[1].type);
+	if (has_task_storage) {
+		skeleton->storage = tierd_bpf__open();
+		if (!skeleton->storage)
+			return -errno;
+		SKELETON_BIND(skeleton, skeleton->storage);
+	} else {
+		skeleton->preallocated = preallocated_bpf__open();
+		if (!skeleton->preallocated)
+			return -errno;
+		SKELETON_BIND(skeleton, skeleton->preallocated);
+	}
+	return 0;
 }
 
-static bool entry_is_possible(const struct btf *btf, const struct program_entry *entry)
+static int skeleton_load(struct skeleton *skeleton)
 {
-	const struct btf_type *argument = tracepoint_argument(btf, entry->tracepoint);
-
-	if (!argument)
-		return false;
-	return entry->form == FORM_ANY || (entry->form == FORM_TASK) == btf_is_ptr(argument);
+	return skeleton->storage ? tierd_bpf__load(skeleton->storage)
+				 : preallocated_bpf__load(skeleton->preallocated);
 }
 
-/* Sets autoload of every program; -EOPNOTSUPP if a required one is impossible. */
+static void skeleton_close(struct skeleton *skeleton)
+{
+	tierd_bpf__destroy(skeleton->storage);
+	preallocated_bpf__destroy(skeleton->preallocated);
+}
+
+static struct bpf_program *program_find(const struct probes *probes, const char *name)
+{
+	return bpf_object__find_program_by_name(probes->skeleton.object, name);
+}
+
+/*
+ * Sets autoload of every program; -EOPNOTSUPP if a required one is impossible. One that this
+ * skeleton has no use for is not in it.
+ */
 static int probes_choose(struct probes *probes, const struct btf *btf, char *error,
 			 size_t error_size)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(program_table); i++) {
-		const struct program_entry *entry = &program_table[i];
-		struct bpf_program *program =
-			bpf_object__find_program_by_name(probes->skeleton->obj, entry->name);
+	for (unsigned int i = 0; i < program_table_count(); i++) {
+		const struct program_entry *entry = program_table_get(i);
+		struct bpf_program *program = program_find(probes, entry->name);
 
-		probes->is_loaded[i] = entry_is_possible(btf, entry);
+		if (!program)
+			continue;
+		probes->is_loaded[i] = program_is_possible(btf, entry);
 		if (!probes->is_loaded[i] && entry->is_required) {
 			snprintf(error, error_size, "this kernel has no tracepoint %s (%s)",
 				 entry->tracepoint, entry->gives);
@@ -136,13 +140,12 @@ static int probes_choose(struct probes *probes, const struct btf *btf, char *err
 
 static int probes_attach(struct probes *probes, char *error, size_t error_size)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(program_table); i++) {
-		const struct program_entry *entry = &program_table[i];
+	for (unsigned int i = 0; i < program_table_count(); i++) {
+		const struct program_entry *entry = program_table_get(i);
 
 		if (!probes->is_loaded[i])
 			continue;
-		probes->links[i] = bpf_program__attach(
-			bpf_object__find_program_by_name(probes->skeleton->obj, entry->name));
+		probes->links[i] = bpf_program__attach(program_find(probes, entry->name));
 		if (!probes->links[i]) {
 			int failure = -errno;
 
@@ -151,8 +154,7 @@ static int probes_attach(struct probes *probes, char *error, size_t error_size)
 			return failure;
 		}
 	}
-	probes->walk_link = bpf_program__attach_iter(
-		bpf_object__find_program_by_name(probes->skeleton->obj, walk_program), NULL);
+	probes->walk_link = bpf_program__attach_iter(program_find(probes, walk_program), NULL);
 	if (!probes->walk_link) {
 		int failure = -errno;
 
@@ -180,14 +182,14 @@ static int record_receive(void *context, void *data, size_t size)
 
 static int rings_open(struct probes *probes)
 {
-	const struct tierd_bpf *skeleton = probes->skeleton;
+	const struct skeleton *skeleton = &probes->skeleton;
 
-	probes->bulk = ring_buffer__new(bpf_map__fd(skeleton->maps.bulk_ring), record_receive,
-					probes, NULL);
+	probes->bulk =
+		ring_buffer__new(bpf_map__fd(skeleton->bulk_ring), record_receive, probes, NULL);
 	if (!probes->bulk)
 		return -errno;
-	probes->urgent = ring_buffer__new(bpf_map__fd(skeleton->maps.urgent_ring), record_receive,
-					  probes, NULL);
+	probes->urgent =
+		ring_buffer__new(bpf_map__fd(skeleton->urgent_ring), record_receive, probes, NULL);
 	return probes->urgent ? 0 : -errno;
 }
 
@@ -196,29 +198,78 @@ static void probes_cleanup(struct probes **probes)
 	probes_close(*probes);
 }
 
-static int skeleton_load(struct probes *probes, const struct btf *btf, char *error,
-			 size_t error_size)
+/* What the verifier says of a program where it is asked for numbers only. */
+static uint32_t verifier_log_parse(const char *log)
+{
+	static const char key[] = "processed ";
+	const char *number = strstr(log, key);
+
+	return number ? (uint32_t)strtoul(number + sizeof(key) - 1, NULL, 10) : 0;
+}
+
+enum {
+	VERIFIER_LOG_STATS = 4, /* BPF_LOG_STATS: numbers, no trace */
+	VERIFIER_LOG_LEN = 1024,
+};
+
+/*
+ * Loads. The verifier's numbers are asked for in a log, because bpf_prog_info has them only since
+ * 5.16 (aba64c7da983).
+ */
+static int programs_load(struct probes *probes)
+{
+	unsigned int count = program_table_count() + 1; /* and the walk */
+	_cleanup_free_ char *logs = calloc(count, VERIFIER_LOG_LEN);
+
+	if (!logs)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < count; i++) {
+		const struct program_entry *entry = program_table_get(i);
+		struct bpf_program *program =
+			program_find(probes, entry ? entry->name : walk_program);
+
+		if (!program)
+			continue;
+		bpf_program__set_log_buf(program, logs + i * VERIFIER_LOG_LEN, VERIFIER_LOG_LEN);
+		bpf_program__set_log_level(program, VERIFIER_LOG_STATS);
+	}
+	int result = skeleton_load(&probes->skeleton);
+
+	for (unsigned int i = 0; i < count; i++)
+		probes->verified_insns[i] = verifier_log_parse(logs + i * VERIFIER_LOG_LEN);
+	return result;
+}
+
+static int probes_load(struct probes *probes, const struct btf *btf, char *error, size_t error_size)
 {
 	const struct probes_options *options = &probes->options;
+	int result = skeleton_open(&probes->skeleton, kernel_has_task_storage(btf));
 
-	probes->skeleton = tierd_bpf__open();
-	if (!probes->skeleton) {
+	if (result < 0) {
 		snprintf(error, error_size, "cannot open the BPF object: %s", last_complaint);
-		return -errno;
+		return result;
 	}
-	probes->skeleton->rodata->settings = options->settings;
-	bpf_map__set_max_entries(probes->skeleton->maps.bulk_ring, (__u32)options->bulk_ring_bytes);
-	bpf_map__set_max_entries(probes->skeleton->maps.urgent_ring,
-				 (__u32)options->urgent_ring_bytes);
-	int result = probes_choose(probes, btf, error, error_size);
-
+	*probes->skeleton.settings = options->settings;
+	bpf_map__set_max_entries(probes->skeleton.bulk_ring, (__u32)options->bulk_ring_bytes);
+	bpf_map__set_max_entries(probes->skeleton.urgent_ring, (__u32)options->urgent_ring_bytes);
+	result = probes_choose(probes, btf, error, error_size);
 	if (result < 0)
 		return result;
-	result = tierd_bpf__load(probes->skeleton);
+	result = programs_load(probes);
 	if (result < 0)
 		snprintf(error, error_size, "cannot load the BPF programs: %s%s%s",
 			 strerror(-result), last_complaint[0] ? ": " : "", last_complaint);
 	return result;
+}
+
+static int probes_allocate(struct probes *probes)
+{
+	unsigned int count = program_table_count();
+
+	probes->links = calloc(count, sizeof(*probes->links));
+	probes->is_loaded = calloc(count, sizeof(*probes->is_loaded));
+	probes->verified_insns = calloc(count + 1, sizeof(*probes->verified_insns));
+	return probes->links && probes->is_loaded && probes->verified_insns ? 0 : -ENOMEM;
 }
 
 int probes_open(const struct probes_options *options, struct probes **ret_probes, char *error,
@@ -226,7 +277,7 @@ int probes_open(const struct probes_options *options, struct probes **ret_probes
 {
 	_cleanup_(probes_cleanup) struct probes *probes = calloc(1, sizeof(*probes));
 
-	if (!probes)
+	if (!probes || probes_allocate(probes) < 0)
 		return -ENOMEM;
 	probes->options = *options;
 	last_complaint[0] = '\0';
@@ -242,7 +293,7 @@ int probes_open(const struct probes_options *options, struct probes **ret_probes
 			 strerror(errno));
 		return failure;
 	}
-	int result = skeleton_load(probes, btf, error, error_size);
+	int result = probes_load(probes, btf, error, error_size);
 
 	btf__free(btf);
 	if (result < 0)
@@ -264,11 +315,14 @@ void probes_close(struct probes *probes)
 	if (!probes)
 		return;
 	bpf_link__destroy(probes->walk_link);
-	for (unsigned int i = 0; i < ARRAY_SIZE(program_table); i++)
+	for (unsigned int i = 0; probes->links && i < program_table_count(); i++)
 		bpf_link__destroy(probes->links[i]);
 	ring_buffer__free(probes->bulk);
 	ring_buffer__free(probes->urgent);
-	tierd_bpf__destroy(probes->skeleton);
+	skeleton_close(&probes->skeleton);
+	free(probes->links);
+	free(probes->is_loaded);
+	free(probes->verified_insns);
 	free(probes);
 }
 
@@ -278,7 +332,7 @@ int probes_walk(struct probes *probes)
 	char nothing[256]; /* the walk writes records, not text */
 	ssize_t length;
 
-	probes->skeleton->bss->walk_number++;
+	++*probes->skeleton.walk_number;
 	fd = bpf_iter_create(bpf_link__fd(probes->walk_link));
 	if (fd < 0)
 		return -errno;
@@ -310,14 +364,13 @@ int probes_read_bulk(struct probes *probes)
 
 void probes_get_host_counters(const struct probes *probes, struct host_counters *ret_host)
 {
-	*ret_host = probes->skeleton->bss->host;
+	*ret_host = *probes->skeleton.host;
 }
 
 static bool program_info(const struct probes *probes, const char *name,
 			 struct bpf_prog_info *ret_info)
 {
-	const struct bpf_program *program =
-		bpf_object__find_program_by_name(probes->skeleton->obj, name);
+	const struct bpf_program *program = program_find(probes, name);
 	struct bpf_prog_info info = {0};
 	__u32 size = sizeof(info);
 
@@ -333,11 +386,11 @@ void probes_get_losses(const struct probes *probes, uint64_t ret_losses[LOSS_CAU
 	uint64_t missed = 0;
 
 	for (unsigned int cause = 0; cause < LOSS_CAUSE_COUNT; cause++)
-		ret_losses[cause] = probes->skeleton->bss->losses[cause];
-	for (unsigned int i = 0; i < ARRAY_SIZE(program_table); i++) {
+		ret_losses[cause] = probes->skeleton.losses[cause];
+	for (unsigned int i = 0; i < program_table_count(); i++) {
 		struct bpf_prog_info info;
 
-		if (probes->is_loaded[i] && program_info(probes, program_table[i].name, &info))
+		if (probes->is_loaded[i] && program_info(probes, program_table_get(i)->name, &info))
 			missed += info.recursion_misses;
 	}
 	ret_losses[LOSS_PROGRAM_MISSED] = missed;
@@ -353,15 +406,23 @@ static void program_describe(const struct program_entry *entry, struct probes_pr
 	};
 }
 
+static bool program_is_of_use(bool has_task_storage, const struct program_entry *entry)
+{
+	return !has_task_storage || strcmp(entry->name, storage_unused_program) != 0;
+}
+
 bool probes_get_program(const struct probes *probes, unsigned int index,
 			struct probes_program *ret_program)
 {
-	struct bpf_prog_info info = {0};
+	const struct program_entry *entry = program_table_get(index);
 
-	if (index < ARRAY_SIZE(program_table)) {
-		program_describe(&program_table[index], ret_program);
+	if (index > program_table_count())
+		return false;
+	if (entry) {
+		program_describe(entry, ret_program);
 		ret_program->is_loaded = probes->is_loaded[index];
-	} else if (index == ARRAY_SIZE(program_table)) {
+		ret_program->is_unused = !program_is_of_use(probes->skeleton.storage, entry);
+	} else {
 		*ret_program = (struct probes_program){
 			.name = walk_program,
 			.tracepoint = "iter/task",
@@ -369,20 +430,25 @@ bool probes_get_program(const struct probes *probes, unsigned int index,
 			.is_required = true,
 			.is_loaded = true,
 		};
-	} else {
-		return false;
 	}
-	if (ret_program->is_loaded && program_info(probes, ret_program->name, &info))
-		ret_program->verified_insns = info.verified_insns;
+	ret_program->verified_insns = probes->verified_insns[index];
 	return true;
 }
 
 bool probes_get_candidate(const struct btf *btf, unsigned int index,
 			  struct probes_program *ret_program)
 {
-	if (index >= ARRAY_SIZE(program_table))
+	const struct program_entry *entry = program_table_get(index);
+
+	if (!entry)
 		return false;
-	program_describe(&program_table[index], ret_program);
-	ret_program->is_loaded = btf && entry_is_possible(btf, &program_table[index]);
+	program_describe(entry, ret_program);
+	ret_program->is_loaded = btf && program_is_possible(btf, entry);
+	ret_program->is_unused = btf && !program_is_of_use(kernel_has_task_storage(btf), entry);
 	return true;
+}
+
+bool probes_has_task_storage(const struct probes *probes)
+{
+	return probes->skeleton.storage != NULL;
 }

@@ -32,6 +32,7 @@ struct probes_program {
 	const char *gives;      /* the signal that is lost without it */
 	bool is_required;
 	bool is_loaded;
+	bool is_unused; /* nothing is lost: this kernel does not need it */
 	uint32_t verified_insns; /* instructions that the verifier processed */
 };
 
@@ -64,6 +65,9 @@ void probes_get_losses(const struct probes *probes, uint64_t ret_losses[LOSS_CAU
 /* Every program, index from 0; false past the last one. */
 bool probes_get_program(const struct probes *probes, unsigned int index,
 			struct probes_program *ret_program);
+
+/* Whether state lives in task storage, or else in preallocated tables. */
+bool probes_has_task_storage(const struct probes *probes);
 
 /*
  * What a kernel offers, from its BTF alone (NULL: nothing), without loading anything: is_loaded
