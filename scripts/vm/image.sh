@@ -107,6 +107,9 @@ main() {
 		program=${program#tests/vm/}
 		copy_program "$build/tests/vm/${program%.c}" tierd/tests/vm
 	done
+	# Debian's busybox cannot take capabilities away.
+	[[ $kernel_arch != amd64 ]] || copy_program "$(command -v setpriv)" tierd
+	cp tests/vm/test_*.sh tests/vm/expect.sh "$tree/tierd/tests/vm"
 	install -m 755 tests/vm/init.sh "$tree/init"
 	cp tests/vm/plan_*.sh "$tree/tierd/plans/"
 	(cd "$tree" && find . | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$output.new"

@@ -12,7 +12,7 @@ source "$(dirname "$0")/lib.sh"
 BUILD=${BUILD:-build}
 GUEST_LIMIT_S=240
 # How each plan boots: what is added to the kernel's command line.
-declare -A PLAN_ARGUMENTS=([full]=psi=1)
+declare -A PLAN_ARGUMENTS=([full]=psi=1 [less]=psi=1 [psi0]=psi=0)
 failures=0
 
 build_for() {

@@ -18,6 +18,7 @@
 
 #include "base/units.h"
 #include "collector.h"
+#include "verifier_ceilings.h"
 #include "workload.h"
 
 enum {
@@ -173,47 +174,12 @@ static void anonymous_memory_is_what_the_process_holds(void **state)
 	collector_close(collector);
 }
 
-/*
- * Instructions that the verifier processed, with room for other kernels' ways of counting. A
- * program that outgrows its ceiling may fail to load on a kernel that explores it less well.
- */
 static void programs_stay_small_for_the_verifier(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *name;
-		uint32_t ceiling;
-	} ceilings[] = {
-		{"lifecycle_newtask", 200},     {"lifecycle_exec", 200},
-		{"lifecycle_exit", 20000},      {"stall_sched_switch", 30000},
-		{"direct_reclaim_begin", 6000}, {"direct_reclaim_end", 12000},
-		{"memcg_reclaim_begin", 8000},  {"memcg_reclaim_end", 12000},
-		{"node_reclaim_begin", 6000},   {"node_reclaim_end", 12000},
-		{"compaction_begin", 6000},     {"compaction_end", 12000},
-		{"kswapd_wake", 200},           {"kswapd_sleep", 200},
-		{"oom_mark_victim_task", 6000}, {"oom_mark_victim_pid", 1000},
-		{"walk_thread", 40000},
-	};
 	struct collector *collector = collector_open(0, 0);
-	struct probes_program program;
-	unsigned int loaded = 0;
 
-	for (unsigned int i = 0; probes_get_program(collector->probes, i, &program); i++) {
-		bool is_known = false;
-
-		for (unsigned int j = 0; j < ARRAY_SIZE(ceilings); j++) {
-			if (strcmp(program.name, ceilings[j].name) != 0)
-				continue;
-			is_known = true;
-			if (program.is_loaded)
-				assert_in_range(program.verified_insns, 1, ceilings[j].ceiling);
-		}
-		if (!is_known)
-			fail_msg("%s has no ceiling", program.name);
-		loaded += program.is_loaded;
-		print_message("    %-24s %6u\n", program.name, program.verified_insns);
-	}
-	assert_int_equal(loaded, ARRAY_SIZE(ceilings) - 1); /* one of the two mark_victim */
+	verifier_check(collector->probes);
 	collector_close(collector);
 }
 

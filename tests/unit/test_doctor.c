@@ -16,6 +16,7 @@ static const struct file_tree_entry HOST[] = {
 	{"proc/self/status", ALL_CAPABILITIES},
 	{"proc/self/mountinfo", "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"},
 	{"proc/sys/kernel/osrelease", "6.1.0-test\n"},
+	{"proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"},
 	{"proc/meminfo", "MemTotal: 2048 kB\nMemAvailable: 1024 kB\n"},
 	{"sys/kernel/security/lockdown", "[none] integrity confidentiality\n"},
 };
@@ -51,6 +52,11 @@ static struct btf *make_btf(bool has_fields)
 	assert_true(btf__add_struct(btf, "task_struct", 8) > 0);
 	if (has_fields)
 		assert_int_equal(btf__add_field(btf, "in_memstall", number, 0, 0), 0);
+	if (has_fields)
+		assert_int_equal(btf__add_field(btf, "bpf_storage", number, 32, 0), 0);
+	assert_true(btf__add_struct(btf, "bpf_local_storage_map", 8) > 0);
+	if (has_fields)
+		assert_int_equal(btf__add_field(btf, "selem_ma", number, 0, 0), 0);
 	assert_true(btf__add_struct(btf, "sched_info", 8) > 0);
 	if (has_fields)
 		assert_int_equal(btf__add_field(btf, "run_delay", number, 0, 0), 0);
@@ -112,9 +118,18 @@ static void test_fields_are_looked_up(void **state)
 		assert_int_equal(find(&report, "BTF")->state, DOCTOR_OK);
 		assert_int_equal(find(&report, "task_struct.in_memstall")->state, expected);
 		assert_int_equal(find(&report, "SCHED_INFO")->state, expected);
+		assert_int_equal(find(&report, "state of tasks")->state, expected);
 		assert_int_equal(find(&report, "task iterator")->state, DOCTOR_MISSING);
 		btf__free(btf);
 	}
+	/* With the field, but PSI switched off at boot. */
+	struct btf *btf = make_btf(true);
+	struct doctor_place place = make_place(&tree, btf);
+
+	place.proc_root = file_tree_path(&tree, "no-proc");
+	doctor_examine(&place, &report);
+	assert_int_equal(find(&report, "task_struct.in_memstall")->state, DOCTOR_LIMITED);
+	btf__free(btf);
 	file_tree_remove(&tree);
 }
 

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -49,17 +50,24 @@ static void need_swap(void)
 	has_swap = true;
 }
 
-static void assert_nothing_was_lost(void)
+/*
+ * Kernels since 7.0 let a program be preempted, and skip it for whoever comes then; they count it.
+ * Nothing else may be lost, and nothing at all on the others.
+ */
+static void assert_count(uint64_t ours, uint64_t kernels)
 {
+	const char *kernel = getenv("TIERD_VM_KERNEL");
+	bool may_skip = kernel && strcmp(kernel, "newest") == 0;
 	uint64_t losses[LOSS_CAUSE_COUNT];
 
 	probes_get_losses(collector->probes, losses);
 	for (int cause = 0; cause < LOSS_CAUSE_COUNT; cause++) {
 		if (losses[cause])
 			print_message("    loss %d: %" PRIu64 "\n", cause, losses[cause]);
-		assert_int_equal(losses[cause], 0);
+		assert_true(!losses[cause] || (may_skip && cause == LOSS_PROGRAM_MISSED));
 	}
 	assert_int_equal(collector->went_back, 0);
+	assert_in_range(ours, units_minus(kernels, losses[LOSS_PROGRAM_MISSED]), kernels);
 }
 
 /* Grows until it has all its memory, the guest needs to reclaim for it, and is stopped again. */
@@ -96,9 +104,8 @@ static void direct_reclaims_equal_allocstall(void **state)
 	reclaims = guest_direct_reclaims(collector) - reclaims;
 	print_message("    allocstall %" PRIu64 ", ours %" PRIu64 "\n", stalls, reclaims);
 	assert_true(stalls > 0);
-	assert_int_equal(reclaims, stalls);
 	assert_int_equal(guest_memcg_reclaims(collector), 0);
-	assert_nothing_was_lost();
+	assert_count(reclaims, stalls);
 }
 
 static void memcg_reclaims_equal_max_events(void **state)
@@ -116,8 +123,7 @@ static void memcg_reclaims_equal_max_events(void **state)
 	print_message("    max %" PRIu64 ", ours %" PRIu64 "\n", events,
 		      guest_memcg_reclaims(collector));
 	assert_true(events > 0);
-	assert_int_equal(guest_memcg_reclaims(collector), events);
-	assert_nothing_was_lost();
+	assert_count(guest_memcg_reclaims(collector), events);
 }
 
 /* Starts a hog that will be killed, and reads what was said about it. */
@@ -164,9 +170,8 @@ static void global_oom_victims_equal_vmstat(void **state)
 	kills = guest_vmstat("oom_kill ") - kills;
 	print_message("    oom_kill %" PRIu64 ", ours %u\n", kills, collector->oom_count);
 	assert_int_equal(kills, 1);
-	assert_int_equal(collector->oom_count, kills);
+	assert_count(collector->oom_count, kills);
 	assert_victim(&collector->ooms[0].record, pid, 0);
-	assert_nothing_was_lost();
 }
 
 static void memcg_oom_victims_equal_memory_events(void **state)
@@ -180,9 +185,8 @@ static void memcg_oom_victims_equal_memory_events(void **state)
 
 	print_message("    oom_kill %" PRIu64 ", ours %u\n", kills, collector->oom_count);
 	assert_int_equal(kills, 1);
-	assert_int_equal(collector->oom_count, kills);
+	assert_count(collector->oom_count, kills);
 	assert_victim(&collector->ooms[0].record, pid, group_id(group));
-	assert_nothing_was_lost();
 }
 
 /*
@@ -214,15 +218,14 @@ static void group_wide_oom_victims_equal_memory_events(void **state)
 
 	print_message("    oom_kill %" PRIu64 ", ours %u\n", kills, collector->oom_count);
 	assert_int_equal(kills, GROUP_VICTIMS + 1);
-	assert_int_equal(collector->oom_count, kills - 1);
+	assert_count(collector->oom_count, kills - 1);
 	for (int i = 0; i < GROUP_VICTIMS; i++) {
 		unsigned int found = 0;
 
 		for (unsigned int j = 0; j < collector->oom_count; j++)
 			found += collector->ooms[j].record.pid == (uint32_t)pids[i];
-		assert_int_equal(found, 1);
+		assert_in_range(found, collector->oom_count == kills - 1, 1);
 	}
-	assert_nothing_was_lost();
 }
 
 int main(void)

@@ -25,7 +25,9 @@
 enum {
 	SPINNERS = 3,
 	WAIT_PERMILLE = 50,
-	MEM_STALL_PERMILLE = 50,
+	/* PSI also counts what a stall does before and after the reclaim itself, on the CPU, which
+	 * is slow under emulation. */
+	MEM_STALL_PERMILLE = 100,
 };
 
 static struct collector *collector;

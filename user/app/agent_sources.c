@@ -255,7 +255,8 @@ static void programs_report(struct agent *agent)
 
 	for (unsigned int i = 0; probes_get_program(agent->probes, i, &program); i++) {
 		loaded += program.is_loaded;
-		if (!program.is_loaded && strcmp(program.tracepoint, "mark_victim") != 0)
+		if (!program.is_loaded && !program.is_unused &&
+		    strcmp(program.tracepoint, "mark_victim") != 0)
 			log_write(&agent->log, LOG_QUIET,
 				  "no tracepoint %s on this kernel: %s will not be seen",
 				  program.tracepoint, program.gives);

@@ -36,6 +36,7 @@ static const struct check {
 	{"task iterator", doctor_check_task_iterator, FOR_BPF, false},
 	{"task_struct.in_memstall", doctor_check_memstall, 0, false},
 	{"SCHED_INFO", doctor_check_sched_info, 0, false},
+	{"state of tasks", doctor_check_task_state, 0, false},
 	{"PSI", doctor_check_psi, BIT(SOURCE_PSI), false},
 	{"/proc", doctor_check_proc, FOR_ALL, false},
 	{"memory cgroups", doctor_check_cgroup, 0, false},
@@ -74,6 +75,8 @@ static void examine_tracepoints(const struct doctor_place *place, struct doctor_
 	for (unsigned int i = 0; probes_get_candidate(place->btf, i, &program); i++) {
 		char name[DOCTOR_NAME_LEN];
 
+		if (program.is_unused)
+			continue;
 		snprintf(name, sizeof(name), "tracepoint %s", program.tracepoint);
 		struct doctor_finding *finding = find_tracepoint(report, first, name);
 		if (!finding) {

@@ -12,18 +12,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/cleanup.h"
 #include "base/units.h"
 #include "io/cgroup.h"
 #include "io/nvml.h"
 #include "io/proc.h"
+#include "io/program_table.h"
 #include "io/psi.h"
 
 enum {
 	FILE_TEXT_LEN = 16 * 1024,
 	KERNEL_MAJOR_MIN = 5,
 	KERNEL_MINOR_MIN = 10,
+	/* Ring buffers of the largest size and the preallocated tables, generously. */
+	MAPS_BYTES_MAX = 128 * 1024 * 1024,
 };
 
 #define CAPABILITY(number) (UINT64_C(1) << (number))
@@ -70,6 +74,35 @@ static int read_capabilities(const char *proc_root, uint64_t *ret_effective)
 	return 0;
 }
 
+/* The major and minor numbers of the running kernel's release; 0 if they cannot be read. */
+static unsigned long read_release(const struct doctor_place *place, char *text, size_t size,
+				  unsigned long *ret_minor)
+{
+	char *end;
+
+	*ret_minor = 0;
+	if (read_text(place->proc_root, "sys/kernel/osrelease", text, size) < 0)
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	unsigned long major = strtoul(text, &end, 10);
+
+	if (*end == '.')
+		*ret_minor = strtoul(end + 1, NULL, 10);
+	return major;
+}
+
+/* Until 5.11 (97306be45fbe) maps counted as locked memory, and the limit is too small for them. */
+static bool is_memory_limited(const struct doctor_place *place)
+{
+	char text[FILE_TEXT_LEN];
+	struct rlimit limit;
+	unsigned long minor;
+	unsigned long major = read_release(place, text, sizeof(text), &minor);
+
+	return major > 0 && (major < 5 || (major == 5 && minor < 11)) &&
+	       getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur < MAPS_BYTES_MAX;
+}
+
 void doctor_check_privileges(const struct doctor_place *place, struct doctor_finding *finding)
 {
 	static const char REMEDY[] = "run it as root, or with CAP_BPF, CAP_PERFMON and "
@@ -83,12 +116,16 @@ void doctor_check_privileges(const struct doctor_place *place, struct doctor_fin
 		return;
 	}
 	bool is_admin = held & CAPABILITY(CAP_SYS_ADMIN);
+	bool has_resource = held & CAPABILITY(CAP_SYS_RESOURCE);
 	bool has_bpf = is_admin || (held & CAPABILITY(CAP_BPF));
 	bool has_perfmon = is_admin || (held & CAPABILITY(CAP_PERFMON));
 	if (!has_bpf || !has_perfmon)
 		set(finding, DOCTOR_MISSING, REMEDY, "no %s%s%s", has_bpf ? "" : "CAP_BPF",
 		    has_bpf || has_perfmon ? "" : " and ", has_perfmon ? "" : "CAP_PERFMON");
-	else if (!(held & CAPABILITY(CAP_SYS_RESOURCE)))
+	else if (!has_resource && is_memory_limited(place))
+		set(finding, DOCTOR_MISSING, "run it as root, or with CAP_SYS_RESOURCE, too",
+		    "no CAP_SYS_RESOURCE: before 5.11 BPF needs locked memory (ulimit -l)");
+	else if (!has_resource)
 		set(finding, DOCTOR_LIMITED, REMEDY, "no CAP_SYS_RESOURCE: PSI windows are long");
 	else if (!(held & CAPABILITY(CAP_SYS_PTRACE)))
 		set(finding, DOCTOR_LIMITED, "run it as root, or with CAP_SYS_PTRACE, too",
@@ -100,17 +137,13 @@ void doctor_check_privileges(const struct doctor_place *place, struct doctor_fin
 void doctor_check_kernel(const struct doctor_place *place, struct doctor_finding *finding)
 {
 	char text[FILE_TEXT_LEN];
-	int r = read_text(place->proc_root, "sys/kernel/osrelease", text, sizeof(text));
-	char *end = text;
+	unsigned long minor;
+	unsigned long major = read_release(place, text, sizeof(text), &minor);
 
-	if (r < 0) {
-		set(finding, DOCTOR_UNKNOWN, "", "osrelease: %s", strerror(-r));
-		return;
-	}
-	text[strcspn(text, "\n")] = '\0';
-	unsigned long major = strtoul(text, &end, 10);
-	unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
-	if (major < KERNEL_MAJOR_MIN || (major == KERNEL_MAJOR_MIN && minor < KERNEL_MINOR_MIN))
+	if (major == 0)
+		set(finding, DOCTOR_UNKNOWN, "", "sys/kernel/osrelease cannot be read");
+	else if (major < KERNEL_MAJOR_MIN ||
+		 (major == KERNEL_MAJOR_MIN && minor < KERNEL_MINOR_MIN))
 		set(finding, DOCTOR_LIMITED, "use Linux 5.10 or newer",
 		    "%.100s: older than what tierd is made for", text);
 	else
@@ -186,7 +219,13 @@ void doctor_check_memstall(const struct doctor_place *place, struct doctor_findi
 {
 	if (!has_btf(place, finding))
 		return;
-	if (has_member(place->btf, "task_struct", "in_memstall"))
+	char text[FILE_TEXT_LEN];
+
+	/* The field stays, and stays zero, where PSI is off at boot. */
+	if (read_text(place->proc_root, "pressure/memory", text, sizeof(text)) < 0)
+		set(finding, DOCTOR_LIMITED, "boot with psi=1",
+		    "PSI is off: memory stall is seen in reclaim and compaction only");
+	else if (has_member(place->btf, "task_struct", "in_memstall"))
 		set(finding, DOCTOR_OK, "", "memory stall per process, as PSI means it");
 	else
 		set(finding, DOCTOR_LIMITED, "use a kernel built with CONFIG_PSI=y",
@@ -204,6 +243,17 @@ void doctor_check_sched_info(const struct doctor_place *place, struct doctor_fin
 		set(finding, DOCTOR_LIMITED,
 		    "use a kernel built with CONFIG_SCHEDSTATS=y or CONFIG_TASK_DELAY_ACCT=y",
 		    "the kernel does not count run-queue wait");
+}
+
+void doctor_check_task_state(const struct doctor_place *place, struct doctor_finding *finding)
+{
+	if (!has_btf(place, finding))
+		return;
+	if (kernel_has_task_storage(place->btf))
+		set(finding, DOCTOR_OK, "", "in task storage, for as many as there are");
+	else
+		set(finding, DOCTOR_LIMITED, "use Linux 6.4 or newer",
+		    "in preallocated tables, for 65536 threads of 16384 processes");
 }
 
 void doctor_check_psi(const struct doctor_place *place, struct doctor_finding *finding)

@@ -12,6 +12,7 @@ void doctor_check_lockdown(const struct doctor_place *place, struct doctor_findi
 void doctor_check_task_iterator(const struct doctor_place *place, struct doctor_finding *finding);
 void doctor_check_memstall(const struct doctor_place *place, struct doctor_finding *finding);
 void doctor_check_sched_info(const struct doctor_place *place, struct doctor_finding *finding);
+void doctor_check_task_state(const struct doctor_place *place, struct doctor_finding *finding);
 void doctor_check_psi(const struct doctor_place *place, struct doctor_finding *finding);
 void doctor_check_proc(const struct doctor_place *place, struct doctor_finding *finding);
 void doctor_check_cgroup(const struct doctor_place *place, struct doctor_finding *finding);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Which programs are loaded is decided by the kernel's BTF: a program whose tracepoint is missing
- * is left out, and of the two forms of mark_victim the one with this kernel's signature is taken.
+ * Which programs are loaded is decided by the kernel's BTF (program_table.h): a program whose
+ * tracepoint is missing, or has other arguments than those that it reads, is left out.
  */
 #include "probes.h"
 
@@ -16,31 +16,14 @@
 
 #include "base/cleanup.h"
 #include "base/units.h"
-#include "preallocated.skel.h"
-#include "program_table.h"
-#include "tierd.skel.h"
+#include "io/program_table.h"
+#include "io/skeleton.h"
 
 /* The iterator has no tracepoint; it is attached last. */
 static const char walk_program[] = "walk_thread";
 
 /* The kernel itself drops what is in task storage. */
 static const char storage_unused_program[] = "lifecycle_free";
-
-/*
- * What is used of a skeleton: one has state in task storage, the other in preallocated tables.
- * Their programs and globals have the same names.
- */
-struct skeleton {
-	struct bpf_object *object;
-	struct bpf_map *bulk_ring;
-	struct bpf_map *urgent_ring;
-	struct bpf_settings *settings; /* before loading */
-	struct host_counters *host;    /* from here on: after loading */
-	const uint64_t *losses;
-	uint32_t *walk_number;
-	struct tierd_bpf *storage; /* one of these two */
-	struct preallocated_bpf *preallocated;
-};
 
 struct probes {
 	struct probes_options options;
@@ -68,45 +51,6 @@ static int complaint_keep(enum libbpf_print_level level, const char *format, va_
 	if (!last_complaint[0] && !strstr(text, "BEGIN PROG LOAD LOG"))
 		memcpy(last_complaint, text, sizeof(last_complaint));
 	return 0;
-}
-
-#define SKELETON_BIND(skeleton, generated)                                     \
-	do {                                                                   \
-		(skeleton)->object = (generated)->obj;                         \
-		(skeleton)->bulk_ring = (generated)->maps.bulk_ring;           \
-		(skeleton)->urgent_ring = (generated)->maps.urgent_ring;       \
-		(skeleton)->settings = (void *)&(generated)->rodata->settings; \
-		(skeleton)->host = (void *)&(generated)->bss->host;            \
-		(skeleton)->losses = (void *)&(generated)->bss->losses;        \
-		(skeleton)->walk_number = &(generated)->bss->walk_number;      \
-	} while (0)
-
-static int skeleton_open(struct skeleton *skeleton, bool has_task_storage)
-{
-	if (has_task_storage) {
-		skeleton->storage = tierd_bpf__open();
-		if (!skeleton->storage)
-			return -errno;
-		SKELETON_BIND(skeleton, skeleton->storage);
-	} else {
-		skeleton->preallocated = preallocated_bpf__open();
-		if (!skeleton->preallocated)
-			return -errno;
-		SKELETON_BIND(skeleton, skeleton->preallocated);
-	}
-	return 0;
-}
-
-static int skeleton_load(struct skeleton *skeleton)
-{
-	return skeleton->storage ? tierd_bpf__load(skeleton->storage)
-				 : preallocated_bpf__load(skeleton->preallocated);
-}
-
-static void skeleton_close(struct skeleton *skeleton)
-{
-	tierd_bpf__destroy(skeleton->storage);
-	preallocated_bpf__destroy(skeleton->preallocated);
 }
 
 static struct bpf_program *program_find(const struct probes *probes, const char *name)
@@ -209,7 +153,7 @@ static uint32_t verifier_log_parse(const char *log)
 
 enum {
 	VERIFIER_LOG_STATS = 4, /* BPF_LOG_STATS: numbers, no trace */
-	VERIFIER_LOG_LEN = 1024,
+	VERIFIER_LOG_LEN = 4096,
 };
 
 /*
@@ -421,7 +365,7 @@ bool probes_get_program(const struct probes *probes, unsigned int index,
 	if (entry) {
 		program_describe(entry, ret_program);
 		ret_program->is_loaded = probes->is_loaded[index];
-		ret_program->is_unused = !program_is_of_use(probes->skeleton.storage, entry);
+		ret_program->is_unused = !program_is_of_use(probes_has_task_storage(probes), entry);
 	} else {
 		*ret_program = (struct probes_program){
 			.name = walk_program,
@@ -450,5 +394,5 @@ bool probes_get_candidate(const struct btf *btf, unsigned int index,
 
 bool probes_has_task_storage(const struct probes *probes)
 {
-	return probes->skeleton.storage != NULL;
+	return probes->skeleton.has_task_storage;
 }

@@ -32,7 +32,7 @@ struct probes_program {
 	const char *gives;      /* the signal that is lost without it */
 	bool is_required;
 	bool is_loaded;
-	bool is_unused; /* nothing is lost: this kernel does not need it */
+	bool is_unused;          /* nothing is lost: this kernel does not need it */
 	uint32_t verified_insns; /* instructions that the verifier processed */
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "program_table.h"
+#include "io/program_table.h"
 
 #include <bpf/btf.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The BPF programs, the tracepoints that they need, and whether a kernel has these as they are read:
- * decided by the kernel's BTF alone, because a program whose arguments moved still loads and then
- * reads nonsense.
+ * The BPF programs, the tracepoints that they need, and whether a kernel has these as they are
+ * read: decided by the kernel's BTF alone, because a program whose arguments moved still loads and
+ * then reads nonsense.
  */
 #ifndef TIERD_IO_PROGRAM_TABLE_H
 #define TIERD_IO_PROGRAM_TABLE_H
