@@ -5,7 +5,7 @@
 # shows the commands.
 
 BUILD    ?= build
-ARCH     := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+ARCH     ?= $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PREFIX   ?= /usr/local
@@ -56,8 +56,8 @@ FUZZ_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 BENCHES      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 
-.PHONY: all help deps run demo test test-quick bench unit-tests kernel-tests vm-tests vmtest vmtest-all \
-        check install uninstall clean vmlinux format
+.PHONY: all help deps run demo test test-quick bench unit-tests kernel-tests vm-tests vmtest \
+        vmtest-all check install uninstall clean vmlinux vmlinux-arm64 format
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -87,7 +87,7 @@ bench: $(BENCHES) ## what replay costs; for a quiet machine
 	$(BUILD)/tests/bench/bench_replay tests/replay/golden/thrash.trace
 
 vmtest: ## the tests in a guest under emulation (KERNEL=6.12, or 6.12/PLAN): needs no root
-	scripts/setup.sh vm
+	scripts/setup.sh $(if $(findstring arm64,$(KERNEL)),vm-all,vm)
 	scripts/vm/vmtest.sh $(KERNEL)
 
 check: ## formatting, static analysis, layer rules
@@ -102,6 +102,9 @@ uninstall: ## remove what install put there
 
 vmlinux: ## regenerate the trimmed vmlinux.h from this kernel's BTF
 	scripts/vmlinux-trim.sh vmlinux/$(ARCH)/vmlinux.h
+
+vmlinux-arm64: ## the same for arm64, from Debian's 6.12
+	scripts/vm/vmlinux-arm64.sh
 
 format: ## apply clang-format
 	git ls-files '*.[ch]' | grep -v '^vmlinux/' | xargs clang-format -i
@@ -124,11 +127,11 @@ $(BUILD)/bpf/preallocated/%.bpf.o: bpf/%.bpf.c
 
 $(BUILD)/bpf/tierd.linked.o: $(BPF_OBJS)
 $(BUILD)/bpf/preallocated.linked.o: $(HASH_OBJS)
-$(BUILD)/bpf/%.linked.o:
+$(BUILD)/bpf/tierd.linked.o $(BUILD)/bpf/preallocated.linked.o:
 	$(call say,GEN)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(BUILD)/skel/%.skel.h: $(BUILD)/bpf/%.linked.o
+$(SKELETON): $(BUILD)/skel/%.skel.h: $(BUILD)/bpf/%.linked.o
 	@mkdir -p $(@D)
 	$(call say,GEN)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@

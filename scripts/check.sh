@@ -36,7 +36,7 @@ check_format() {
 
 # The skeletons of the BPF programs, which some files include.
 generate_headers() {
-	local file targets=("$BUILD/skel/tierd.skel.h")
+	local file targets=("$BUILD/skel/tierd.skel.h" "$BUILD/skel/preallocated.skel.h")
 
 	for file in tests/kernel/*.bpf.c; do
 		[[ ! -e $file ]] || targets+=("$BUILD/skel/$(basename "$file" .bpf.c).skel.h")

@@ -3,7 +3,7 @@
 #
 # Installs the Debian packages that are missing: `setup.sh run` for building and running,
 # `setup.sh test` (or nothing) for the tests and checks too, `setup.sh vm` for building and for tests
-# in guests. Where nothing is missing it needs no root, no network and no time.
+# in guests, `setup.sh vm-all` for those of another architecture too. Where nothing is missing it needs no root, no network and no time.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -12,6 +12,7 @@ source "$(dirname "$0")/lib.sh"
 RUN_PACKAGES=(bpftool clang gcc libbpf-dev libc6-dev libcmocka-dev libcsv-dev libelf-dev
 	libinih-dev libjansson-dev llvm make pkg-config zlib1g-dev)
 VM_PACKAGES=(busybox-static cpio kmod qemu-system-x86 xz-utils)
+VM_ARM64_PACKAGES=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm)
 TEST_PACKAGES=(clang-format clang-tidy cppcheck git jq linux-perf shellcheck universal-ctags)
 LOCK=/run/lock/tierd-setup.lock
 
@@ -49,7 +50,8 @@ main() {
 	run) ;;
 	test) packages+=("${TEST_PACKAGES[@]}") ;;
 	vm) packages+=("${VM_PACKAGES[@]}") ;;
-	*) die "usage: setup.sh [run|test|vm]" ;;
+	vm-all) packages+=("${VM_PACKAGES[@]}" "${VM_ARM64_PACKAGES[@]}") ;;
+	*) die "usage: setup.sh [run|test|vm|vm-all]" ;;
 	esac
 
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

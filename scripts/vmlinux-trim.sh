@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # Regenerates a vmlinux.h trimmed to the kernel types and fields that the BPF programs use.
-# Usage: scripts/vmlinux-trim.sh OUTPUT [BTF]
+# Usage: scripts/vmlinux-trim.sh OUTPUT [BTF ARCH RELEASE]
 #
 # 1. the full header is dumped from BTF (default: the running kernel's)
 # 2. the programs are compiled with it
@@ -11,9 +11,10 @@ set -euo pipefail
 
 output=${1:?usage: scripts/vmlinux-trim.sh OUTPUT [BTF]}
 btf=${2:-/sys/kernel/btf/vmlinux}
+arch=${3:-$(uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')}
+release=${4:-$(uname -r)}
 cd "$(dirname "$0")/.."
 bpftool=$(command -v /usr/sbin/bpftool bpftool | head -n 1)
-arch=$(uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -37,8 +38,8 @@ done
 /*
  * Kernel types, trimmed to what the BPF programs use; CO-RE finds the fields' real places at load
  * time. Generated, do not edit.
- * Origin:  Linux $(uname -r | sed 's/-.*//') $arch, BTF of the running kernel
- * Command: make vmlinux (scripts/vmlinux-trim.sh)
+ * Origin:  Linux ${release%%[-+]*} $arch, from that kernel's BTF
+ * Command: make vmlinux${3:+-$arch} (scripts/vmlinux-trim.sh)
  */
 EOF
 	cat <<'EOF'

@@ -26,5 +26,5 @@ timeout --kill-after=5 "$limit_s" nice -n 10 "${machine[@]}" -accel tcg -smp 1 -
 	-nodefaults -no-user-config -display none -no-reboot -serial "file:$log" \
 	-kernel "$cache/$name/vmlinuz" -initrd "$image" \
 	-drive "file=$disk,if=none,id=disk,format=raw,cache=unsafe" -device virtio-blk-pci,drive=disk \
-	-append "console=$console panic=-1 oops=panic softlockup_panic=1 mitigations=off quiet loglevel=1 vm.kernel=$name vm.plan=$plan $*" \
+	-append "console=$console panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=60 mitigations=off quiet loglevel=1 vm.kernel=$name vm.plan=$plan $*" \
 	</dev/null

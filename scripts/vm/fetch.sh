@@ -16,7 +16,7 @@ source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/apt.sh"
 
 ARM64_PACKAGES=(libc6 busybox-static libbpf1 libbpf-dev libelf1 libelf-dev zlib1g zlib1g-dev
-	libinih1 libinih-dev libjansson4 libjansson-dev libcmocka0 libcmocka-dev)
+	libcsv3 libcsv-dev libinih1 libinih-dev libjansson4 libjansson-dev libcmocka0 libcmocka-dev)
 
 # The packages of the newest kernel that matches, its own first. Since 6.19 the image is split in two,
 # and the archive does not have both halves of every version.
@@ -85,13 +85,15 @@ fetch_kernel() {
 fetch_arm64_libraries() {
 	local folder=$cache/sysroot-arm64 work suite
 
-	[[ ! -d $folder ]] || return 0
+	[[ $(cat "$folder/packages" 2>/dev/null) != "${ARM64_PACKAGES[*]}" ]] || return 0
 	# shellcheck source=/dev/null
 	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	apt_open arm64 "$suite" "$suite-security"
 	echo "fetching arm64 libraries of $suite"
 	work=$(mktemp -d "$cache/fetch.XXXXXX")
 	apt_unpack "$work/unpacked" "${ARM64_PACKAGES[@]}"
+	echo "${ARM64_PACKAGES[*]}" >"$work/unpacked/packages"
+	rm -rf "$folder"
 	mv "$work/unpacked" "$folder"
 	rm -rf "$work"
 	apt_close

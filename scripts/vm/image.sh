@@ -46,7 +46,7 @@ copy_loader() {
 	local loader
 
 	loader=$(readelf -l "$1" | sed -nE 's/.*program interpreter: (.*)\]/\1/p')
-	[[ -n $loader && ! -e $tree$loader ]] || return 0
+	[[ -n $loader && ! -L $tree$loader ]] || return 0
 	copy_library "${loader##*/}"
 	mkdir -p "$tree${loader%/*}"
 	ln -s "/usr/lib/$triplet/${loader##*/}" "$tree$loader"
