@@ -10,6 +10,7 @@ CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PREFIX   ?= /usr/local
 KERNEL   ?= 6.12
+BOOTS    ?= 50
 Q        := $(if $(V),,@)
 say       = @$(if $(V),:,printf '  %-8s%s\n' '$(1)' '$@')
 
@@ -57,7 +58,7 @@ TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 BENCHES      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 
 .PHONY: all help deps run demo test test-quick bench unit-tests kernel-tests vm-tests vmtest \
-        vmtest-all check install uninstall clean vmlinux vmlinux-arm64 format
+        vmtest-all vmtest-soak check install uninstall clean vmlinux vmlinux-arm64 format
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -89,6 +90,14 @@ bench: $(BENCHES) ## what replay costs; for a quiet machine
 vmtest: ## the tests in a guest under emulation (KERNEL=6.12, or 6.12/PLAN): needs no root
 	scripts/setup.sh $(if $(findstring arm64,$(KERNEL)),vm-all,vm)
 	scripts/vm/vmtest.sh $(KERNEL)
+
+vmtest-all: ## the same on every kernel, and with less of one; writes the README's table of kernels
+	scripts/setup.sh vm-all
+	scripts/vm/vmtest-all.sh
+
+vmtest-soak: ## boot KERNEL again and again under reclaim (BOOTS=50)
+	scripts/setup.sh vm
+	scripts/vm/soak.sh $(KERNEL) $(BOOTS)
 
 check: ## formatting, static analysis, layer rules
 	scripts/check.sh

@@ -18,6 +18,9 @@ UNIT_TIMEOUT_S=180
 CHECK_TIMEOUT_S=900
 KERNEL_TIMEOUT_S=150
 E2E_TIMEOUT_S=360
+VM_TIMEOUT_S=600
+# One with preallocated tables and one with task storage and the newest signatures.
+VM_KERNELS=(6.1 newest)
 FUZZ_TIMEOUT_S=60
 FUZZ_TIME_S=5
 
@@ -152,6 +155,12 @@ kernel_tests() {
 	run_shell_tests
 }
 
+# Guests under emulation, with kernels from Debian's archive. One that cannot be had is a failure.
+guest_tests() {
+	set_up vm || return 0
+	run_test "guests" $VM_TIMEOUT_S scripts/vm/vmtest.sh "${VM_KERNELS[@]}"
+}
+
 quick() {
 	set_up run || return 0
 	build "build" unit-tests || return 0
@@ -173,6 +182,7 @@ everything() {
 		fuzz_tests "$BUILD/fuzz"
 	fi
 	kernel_tests
+	guest_tests
 }
 
 main() {

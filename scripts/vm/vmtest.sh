@@ -12,7 +12,7 @@ source "$(dirname "$0")/lib.sh"
 BUILD=${BUILD:-build}
 GUEST_LIMIT_S=400
 # How each plan boots: what is added to the kernel's command line.
-declare -A PLAN_ARGUMENTS=([full]=psi=1 [less]=psi=1 [psi0]=psi=0)
+declare -A PLAN_ARGUMENTS=([full]=psi=1 [less]=psi=1 [psi0]=psi=0 [soak]=psi=1)
 failures=0
 
 # Sets build, the folder.
@@ -86,6 +86,7 @@ run_guest() {
 	build_for "$kernel_arch"
 	rm -rf "$folder"
 	mkdir -p "$folder"
+	cp "$cache/$name/release" "$folder/release"
 	scripts/vm/image.sh "$name" "$build" "$BUILD/vm/$name.cpio.gz"
 	scripts/vm/boot.sh "$name" "$plan" "$BUILD/vm/$name.cpio.gz" "$folder/console" \
 		$GUEST_LIMIT_S "${PLAN_ARGUMENTS[$plan]}" 2>"$folder/qemu" || cat "$folder/qemu"

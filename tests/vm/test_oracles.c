@@ -25,15 +25,19 @@
 
 enum {
 	GROUP_VICTIMS = 3,
-	WAIT_SECONDS = 60,
+	WAIT_SECONDS = 150, /* on a busy host; a few seconds on an idle one */
 };
 
 static struct collector *collector;
+static pid_t hog_pid; /* while there is one: swap cannot be switched off beside it */
 static bool has_swap;
 
 static int teardown(void **state)
 {
 	(void)state;
+	if (hog_pid)
+		workload_stop(hog_pid);
+	hog_pid = 0;
 	group_remove_all();
 	if (collector)
 		collector_close(collector);
@@ -82,12 +86,14 @@ static void grow(const char *group, const char *comm, size_t bytes)
 	};
 	pid_t pid = workload_start(&hog);
 
+	hog_pid = pid;
 	for (uint64_t end_ns = test_now_ns() + WAIT_SECONDS * NS_PER_S;
 	     process_status_bytes(pid, "VmRSS") + process_status_bytes(pid, "VmSwap") < bytes;) {
 		assert_true(test_now_ns() < end_ns);
 		collector_watch(collector, 200 * NS_PER_MS);
 	}
 	workload_stop(pid);
+	hog_pid = 0;
 }
 
 static void direct_reclaims_equal_allocstall(void **state)

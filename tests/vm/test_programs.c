@@ -48,12 +48,15 @@ static void programs_are_loaded_as_documented(void **state)
 	struct probes_program program;
 
 	assert_int_equal(probes_has_task_storage(collector->probes), has_storage);
+	print_message("    state in %s\n", has_storage ? "task storage" : "tables");
 	for (unsigned int i = 0; probes_get_program(collector->probes, i, &program); i++) {
 		bool is_unused = has_storage && strcmp(program.name, "lifecycle_free") == 0;
 		bool is_left_out = strcmp(program.name, "oom_mark_victim_pid") == 0;
 
 		print_message("    %-24s %s\n", program.name,
-			      program.is_loaded ? "loaded" : "left out");
+			      program.is_loaded   ? "loaded"
+			      : program.is_unused ? "not needed"
+						  : "left out");
 		assert_int_equal(program.is_unused, is_unused);
 		if (program.is_loaded != (!is_unused && !is_left_out))
 			fail_msg("%s is %sloaded", program.name, program.is_loaded ? "" : "not ");

@@ -8,7 +8,7 @@
 
 mount -t tmpfs tmpfs /sys/kernel/btf
 expect_finding missing BTF "cannot be used"
-if [ "$doctor_status" = 1 ]; then met "doctor exits with 1"; else not_met "doctor exits with $doctor_status"; fi
+expect_doctor 1
 expect_source psi
 expect_refusal "BTF"
 expect_refusal "BTF" --source bpf

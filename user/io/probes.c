@@ -153,8 +153,9 @@ static uint32_t verifier_log_parse(const char *log)
 
 enum {
 	VERIFIER_LOG_STATS = 4, /* BPF_LOG_STATS: numbers, no trace */
-	VERIFIER_LOG_LEN = 4096,
 };
+
+typedef char verifier_log[4096];
 
 /*
  * Loads. The verifier's numbers are asked for in a log, because bpf_prog_info has them only since
@@ -163,7 +164,7 @@ enum {
 static int programs_load(struct probes *probes)
 {
 	unsigned int count = program_table_count() + 1; /* and the walk */
-	_cleanup_free_ char *logs = calloc(count, VERIFIER_LOG_LEN);
+	_cleanup_free_ verifier_log *logs = calloc(count, sizeof(*logs));
 
 	if (!logs)
 		return -ENOMEM;
@@ -174,13 +175,13 @@ static int programs_load(struct probes *probes)
 
 		if (!program)
 			continue;
-		bpf_program__set_log_buf(program, logs + i * VERIFIER_LOG_LEN, VERIFIER_LOG_LEN);
+		bpf_program__set_log_buf(program, logs[i], sizeof(logs[i]));
 		bpf_program__set_log_level(program, VERIFIER_LOG_STATS);
 	}
 	int result = skeleton_load(&probes->skeleton);
 
 	for (unsigned int i = 0; i < count; i++)
-		probes->verified_insns[i] = verifier_log_parse(logs + i * VERIFIER_LOG_LEN);
+		probes->verified_insns[i] = verifier_log_parse(logs[i]);
 	return result;
 }
 
@@ -210,7 +211,7 @@ static int probes_allocate(struct probes *probes)
 {
 	unsigned int count = program_table_count();
 
-	probes->links = calloc(count, sizeof(*probes->links));
+	probes->links = calloc(count, sizeof(struct bpf_link *));
 	probes->is_loaded = calloc(count, sizeof(*probes->is_loaded));
 	probes->verified_insns = calloc(count + 1, sizeof(*probes->verified_insns));
 	return probes->links && probes->is_loaded && probes->verified_insns ? 0 : -ENOMEM;
