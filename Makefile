@@ -45,7 +45,7 @@ lib_objs   = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAINS:%=user/app/%_main.
 LIBS      := $(LAYERS:%=$(BUILD)/lib%.a)
 PROGRAMS  := $(MAINS:%=$(BUILD)/%)
 BPF_OBJS  := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
-HASH_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/preallocated/%.bpf.o,$(wildcard bpf/*.bpf.c))
+PREALLOCATED_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/preallocated/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELETON  := $(BUILD)/skel/tierd.skel.h $(BUILD)/skel/preallocated.skel.h
 TEST_BPF  := $(patsubst tests/kernel/%.bpf.c,%,$(wildcard tests/kernel/*.bpf.c))
 TEST_SKEL := $(TEST_BPF:%=$(BUILD)/skel/%.skel.h)
@@ -135,7 +135,7 @@ $(BUILD)/bpf/preallocated/%.bpf.o: bpf/%.bpf.c
 	$(Q)$(CLANG) $(BPF_CFLAGS) -DTIERD_PREALLOCATED $(DEPS) -c $< -o $@
 
 $(BUILD)/bpf/tierd.linked.o: $(BPF_OBJS)
-$(BUILD)/bpf/preallocated.linked.o: $(HASH_OBJS)
+$(BUILD)/bpf/preallocated.linked.o: $(PREALLOCATED_OBJS)
 $(BUILD)/bpf/tierd.linked.o $(BUILD)/bpf/preallocated.linked.o:
 	$(call say,GEN)
 	$(Q)$(BPFTOOL) gen object $@ $^

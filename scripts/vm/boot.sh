@@ -18,13 +18,19 @@ case $kernel_arch in
 amd64) machine=(qemu-system-x86_64 -machine q35 -cpu max) console=ttyS0 ;;
 arm64) machine=(qemu-system-aarch64 -machine virt -cpu cortex-a72) console=ttyAMA0 ;;
 esac
-disk=$(mktemp "${TMPDIR:-/tmp}/tierd-disk.XXXXXX")
-trap 'rm -f "$disk"' EXIT
-truncate -s 64M "$disk"
+# What QEMU is told to open has short names in a folder of its own: a comma would end its options.
+work=$(mktemp -d "${TMPDIR:-/tmp}/guest.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+ln -s "$cache/$name/vmlinuz" "$work/kernel"
+ln -s "$(realpath "$image")" "$work/image"
+: >"$log"
+ln -s "$(realpath "$log")" "$work/console"
+truncate -s 64M "$work/disk"
+cd "$work"
 
-timeout --kill-after=5 "$limit_s" nice -n 10 "${machine[@]}" -accel tcg -smp 1 -m $MEMORY_MB \
-	-nodefaults -no-user-config -display none -no-reboot -serial "file:$log" \
-	-kernel "$cache/$name/vmlinuz" -initrd "$image" \
-	-drive "file=$disk,if=none,id=disk,format=raw,cache=unsafe" -device virtio-blk-pci,drive=disk \
+timeout --foreground --kill-after=5 "$limit_s" nice -n 10 "${machine[@]}" -accel tcg -smp 1 \
+	-m $MEMORY_MB -nodefaults -no-user-config -display none -no-reboot -serial file:console \
+	-kernel kernel -initrd image \
+	-drive file=disk,if=none,id=disk,format=raw,cache=unsafe -device virtio-blk-pci,drive=disk \
 	-append "console=$console panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=60 mitigations=off quiet loglevel=1 vm.kernel=$name vm.plan=$plan $*" \
 	</dev/null

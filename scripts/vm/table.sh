@@ -21,10 +21,10 @@ passed() {
 counts() {
 	local kernels ours
 
-	read -r kernels ours < <(awk -v test="$2" '$1 == "[" && $2 == "RUN" { current = $4 }
-		current == test && /, ours / { sub(",", "", $2); print $2, $4; exit }' "$1")
+	read -r kernels ours <<<"$(awk -v test="$2" '$1 == "[" && $2 == "RUN" { current = $4 }
+		current == test && /, ours / { sub(",", "", $2); print $2, $4; exit }' "$1")"
 	if ! passed "$1" "$2"; then
-		echo "**$ours of $kernels**"
+		echo "**no**"
 	elif [[ $ours == "$kernels" ]]; then
 		echo "$ours = $kernels"
 	else
@@ -42,6 +42,21 @@ deviation() {
 				worst = value
 		}
 		END { printf "%.2f %%\n", worst }' "$1"
+}
+
+# Programs that were left out, less the form of mark_victim that another kernel needs.
+left_out() {
+	local log=$1 name words=
+
+	while read -r name; do
+		case $name in
+		oom_mark_victim_pid) ! grep -q '^ *oom_mark_victim_task *loaded' "$log" || continue ;;
+		oom_mark_victim_task) ! grep -q '^ *oom_mark_victim_pid *loaded' "$log" || continue ;;
+		esac
+		words+="$name, "
+	done < <(awk '$2 == "left" { print $1 }' "$log")
+	words=${words%, }
+	echo "${words:-nothing}"
 }
 
 # The kills that were counted as the kernel counts them.
@@ -74,7 +89,7 @@ row() {
 		"$(deviation "$folder/stall.log" run_queue_wait_equals_schedstat)" \
 		"$(deviation "$folder/stall.log" memory_stall_equals_pressure_of_the_group)" \
 		"$(passed "$folder/agent.log" real_pressure_steps_down && echo yes || echo '**no**')" \
-		"$(awk '$2 == "left" { printf "%s%s", sep, $1; sep = ", " }' "$folder/programs.log")" \
+		"$(left_out "$folder/programs.log")" \
 		"$(awk '$3 == "of" && $2 > max { max = $2 } END { print max + 0 }' "$folder/programs.log")"
 }
 

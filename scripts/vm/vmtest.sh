@@ -10,7 +10,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 BUILD=${BUILD:-build}
-GUEST_LIMIT_S=400
+GUEST_LIMIT_S=600
 # How each plan boots: what is added to the kernel's command line.
 declare -A PLAN_ARGUMENTS=([full]=psi=1 [less]=psi=1 [psi0]=psi=0 [soak]=psi=1)
 failures=0
@@ -73,7 +73,7 @@ report() {
 			bad=$((bad + 1))
 		fi
 	done < <(expected_tests "$2")
-	((bad == 0)) || sed 's/^/    /' "$folder/console"
+	((bad == 0)) || sed 's/^/    /' "$folder/console" "$folder/qemu"
 	failures=$((failures + bad))
 }
 
@@ -89,7 +89,7 @@ run_guest() {
 	cp "$cache/$name/release" "$folder/release"
 	scripts/vm/image.sh "$name" "$build" "$BUILD/vm/$name.cpio.gz"
 	scripts/vm/boot.sh "$name" "$plan" "$BUILD/vm/$name.cpio.gz" "$folder/console" \
-		$GUEST_LIMIT_S "${PLAN_ARGUMENTS[$plan]}" 2>"$folder/qemu" || cat "$folder/qemu"
+		$GUEST_LIMIT_S "${PLAN_ARGUMENTS[$plan]}" 2>"$folder/qemu" || echo "# $name/$plan: QEMU ended with $?"
 	report "$name" "$plan" "$folder"
 	echo "# $name/$plan: $(cat "$cache/$name/release"), $((SECONDS - begin)) s"
 }

@@ -4,6 +4,7 @@
 
 #include <bpf/btf.h>
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -168,6 +169,39 @@ static void test_capabilities(void **state)
 	file_tree_remove(&tree);
 }
 
+/* Before 5.11 BPF memory is locked memory, which only CAP_SYS_RESOURCE or a high limit gives. */
+static void test_locked_memory_before_5_11(void **state)
+{
+	static const struct {
+		const char *release;
+		rlim_t limit;
+		enum doctor_state state;
+	} EXAMPLES[] = {
+		{"5.10.0-46-amd64\n", 64 * KIB, DOCTOR_MISSING},
+		{"5.11.0\n", 64 * KIB, DOCTOR_LIMITED},
+		{"6.1.0\n", 64 * KIB, DOCTOR_LIMITED},
+	};
+	struct rlimit before;
+	struct file_tree tree = {0};
+	struct doctor_report report;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &before), 0);
+	file_tree_create(&tree);
+	for (size_t i = 0; i < ARRAY_SIZE(EXAMPLES); i++) {
+		const struct doctor_place place = make_place(&tree, NULL);
+		struct rlimit limit = {.rlim_cur = EXAMPLES[i].limit, .rlim_max = before.rlim_max};
+
+		assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+		file_tree_write(&tree, "proc/self/status", "Name:\tx\nCapEff:\t000000c000000000\n");
+		file_tree_write(&tree, "proc/sys/kernel/osrelease", EXAMPLES[i].release);
+		doctor_examine(&place, &report);
+		assert_int_equal(find(&report, "privileges")->state, EXAMPLES[i].state);
+	}
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &before), 0);
+	file_tree_remove(&tree);
+}
+
 static void test_lockdown(void **state)
 {
 	static const struct {
@@ -265,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_without_btf),
 		cmocka_unit_test(test_fields_are_looked_up),
 		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_locked_memory_before_5_11),
 		cmocka_unit_test(test_lockdown),
 		cmocka_unit_test(test_host_without_anything),
 		cmocka_unit_test(test_run_directory),

@@ -4,5 +4,5 @@
 # Booted with psi=0. Sourced by init.sh.
 keep doctor ./tierctl doctor
 run without_psi 60 tests/vm/test_without_psi.sh
-run oracles 120 tests/vm/test_oracles
-run agent 120 tests/vm/test_agent
+run oracles 300 tests/vm/test_oracles
+run agent 200 tests/vm/test_agent

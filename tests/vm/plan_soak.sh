@@ -2,4 +2,4 @@
 # shellcheck shell=dash
 #
 # Reclaim and OOM with the probes loaded, for soak.sh. Sourced by init.sh.
-run oracles 120 tests/vm/test_oracles
+run oracles 300 tests/vm/test_oracles
