@@ -74,6 +74,21 @@ static void test_lines_of_a_manager(void **state)
 	assert_int_equal(rig_run(&rig, ARGUMENTS("ack", "18446744073709551615", "done")), 0);
 	rig_take_line(&rig);
 	assert_string_equal(rig.line, "ack seq=18446744073709551615 state=done");
+	assert_int_equal(rig_run(&rig, ARGUMENTS("task-begin", "chat 7", "--tier=small")), 0);
+	rig_take_line(&rig);
+	assert_string_equal(rig.line, "task-begin id=chat%207 tier=small");
+	assert_int_equal(rig_run(&rig, ARGUMENTS("task-begin", "8")), 0);
+	rig_take_line(&rig);
+	assert_string_equal(rig.line, "task-begin id=8");
+	assert_int_equal(rig_run(&rig, ARGUMENTS("task-end", "chat 7", "1830", "ok", "--tokens=210",
+						 "--ttft-ms=95", "--tier=large")),
+			 0);
+	rig_take_line(&rig);
+	assert_string_equal(rig.line, "task-end id=chat%207 tier=large ms=1830 ok=1 tokens=210 "
+				      "ttft_ms=95");
+	assert_int_equal(rig_run(&rig, ARGUMENTS("task-end", "8", "0", "failed")), 0);
+	rig_take_line(&rig);
+	assert_string_equal(rig.line, "task-end id=8 ms=0 ok=0");
 }
 
 static void test_wrong_usage(void **state)
@@ -92,6 +107,13 @@ static void test_wrong_usage(void **state)
 		{"hello", "--tier="},
 		{"hello", "--pid", "0"},
 		{"hello", "--pid", "1 tier=x"},
+		{"task-begin"},
+		{"task-begin", ""},
+		{"task-begin", "1234567890123456789012345678901234567890123456789012345678901234"},
+		{"task-begin", "1", "--tier", "a b"},
+		{"task-end", "1", "5"},
+		{"task-end", "1", "5s", "ok"},
+		{"task-end", "1", "5", "well"},
 		{"check-config", "/nowhere/tierd.conf"},
 	};
 	static const char *const NOTHING[] = {NULL};
@@ -106,6 +128,10 @@ static void test_wrong_usage(void **state)
 		assert_string_equal(rig.out, "");
 	}
 	assert_int_equal(rig_run(&rig, NOTHING), TIERCTL_USAGE);
+	assert_int_equal(rig_run(&rig, ARGUMENTS("task-end", "1", "5", "ok", "--tokens=x")),
+			 TIERCTL_USAGE);
+	assert_int_equal(rig_run(&rig, ARGUMENTS("task-end", "1", "5", "ok", "--ttft-ms=x")),
+			 TIERCTL_USAGE);
 }
 
 static void test_help_and_version(void **state)

@@ -47,6 +47,8 @@ enum tierctl_key {
 	TIERCTL_KEY_DURATION,
 	TIERCTL_KEY_STOP,
 	TIERCTL_KEY_ALONE,
+	TIERCTL_KEY_TOKENS,
+	TIERCTL_KEY_TTFT_MS,
 	TIERCTL_KEY_COUNT,
 };
 
@@ -74,6 +76,8 @@ extern const struct tierctl_command TIERCTL_RESUME;
 extern const struct tierctl_command TIERCTL_RELOAD;
 extern const struct tierctl_command TIERCTL_HELLO;
 extern const struct tierctl_command TIERCTL_ACK;
+extern const struct tierctl_command TIERCTL_TASK_BEGIN;
+extern const struct tierctl_command TIERCTL_TASK_END;
 extern const struct tierctl_command TIERCTL_LISTEN;
 extern const struct tierctl_command TIERCTL_CHECK_CONFIG;
 extern const struct tierctl_command TIERCTL_DETECT;
