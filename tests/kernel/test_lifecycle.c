@@ -80,9 +80,9 @@ static void short_lived_processes_leave_nothing(void **state)
 	print_message("    forks %llu, exits %llu, exit records %" PRIu64 "\n",
 		      after.forks - before.forks, after.exits - before.exits,
 		      collector->exits_read);
-	/* Other processes of this host come and go, too, but few. */
-	assert_in_range(after.forks - before.forks, SHORT_LIVED, SHORT_LIVED + 200);
-	assert_in_range(after.exits - before.exits, SHORT_LIVED, SHORT_LIVED + 200);
+	/* Other processes of this host come and go, too. */
+	assert_in_range(after.forks - before.forks, SHORT_LIVED, SHORT_LIVED * 5 / 4);
+	assert_in_range(after.exits - before.exits, SHORT_LIVED, SHORT_LIVED * 5 / 4);
 	assert_in_range(collector->exits_read, SHORT_LIVED / 5, SHORT_LIVED / 2);
 	assert_int_equal(collector->went_back, 0);
 	for (int cause = 0; cause < LOSS_CAUSE_COUNT; cause++)

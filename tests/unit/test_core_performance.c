@@ -1,80 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* When a tier does badly, which one would do better, and how long it rests. */
-#include "core/performance.h"
+/* When a tier fails too much, which one would do better, and how long it rests. */
+#include "test_core_performance_fixture.h"
 
-#include "test_core_rig.h"
-
-enum {
-	OFF,
-	TINY,
-	SMALL,
-	MEDIUM,
-	LARGE,
-};
-
-static struct performance performance;
-static struct engine_config config;
-static struct resources resources;
-static struct performance_input input;
-static struct performance_advice advice;
-static uint64_t seed;
-
-static int set_up(void **state)
-{
-	(void)state;
-	memset(&performance, 0, sizeof(performance));
-	config = rig_config();
-	resources = (struct resources){
-		.count = 1,
-		.view[0] = {.kind = RESOURCE_HOST_MEMORY, .capacity_bytes = 100 * GB},
-	};
-	input = (struct performance_input){
-		.now_ns = SECONDS(1000),
-		.config = &config,
-		.resources = &resources,
-		.serving = LARGE,
-		.is_settled = true,
-	};
-	seed = 88172645463325252;
-	return 0;
-}
-
-static void end_on(uint32_t tier, bool is_ok, uint64_t ms)
-{
-	const struct task_result result = {.is_ok = is_ok, .duration_ms = ms};
-
-	performance_end_task(&performance, &input, "no such id", tier, &result);
-}
-
-static void end_many(uint32_t count, bool is_ok, uint64_t ms)
-{
-	for (uint32_t i = 0; i < count; i++)
-		end_on(input.serving, is_ok, ms);
-}
-
-static const struct performance_advice *advise(void)
-{
-	performance_advance(&performance, &input);
-	performance_advise(&performance, &input, &advice);
-	return &advice;
-}
-
-static void serve(uint32_t tier)
-{
-	input.serving = tier;
-	advise();
-}
-
-static void wait_s(uint64_t s)
-{
-	input.now_ns += SECONDS(s);
-	advise();
-}
-
-static struct breaker *breaker(uint32_t tier)
-{
-	return &performance.tiers[tier].breaker;
-}
+static uint64_t seed = 88172645463325252;
 
 /* ---- failures ----------------------------------------------------------------------------------
  */
@@ -202,112 +130,6 @@ static void test_a_tier_that_is_back_is_judged_anew(void **state)
 	serve(LARGE);
 	end_many(1, false, 100);
 	assert_int_equal(advise()->numbers.tasks, 1);
-}
-
-/* ---- latency -----------------------------------------------------------------------------------
- */
-
-static void test_without_a_target_nothing_is_slow(void **state)
-{
-	(void)state;
-	end_many(100, true, 3600000);
-	assert_int_equal(advise()->reason, REASON_NONE);
-}
-
-/* Medium takes 25 of 40 GB: it is taken to need 10 of 16 s. */
-static void test_slow_tier_is_left_for_one_that_is_expected_to_be_in_time(void **state)
-{
-	(void)state;
-	config.ladder.tiers[LARGE].slo_ms = 11000;
-	end_many(19, true, 16000);
-	assert_int_equal(advise()->reason, REASON_NONE);
-	end_many(1, true, 16000);
-	assert_int_equal(advise()->reason, REASON_TIER_SLOW);
-	assert_int_equal(advice.target, MEDIUM);
-	assert_int_equal(breaker(LARGE)->state, BREAKER_OPEN);
-	assert_true(advice.numbers.is_target_estimated);
-	assert_in_range(advice.numbers.p95_ms, 15500, 16500);
-	assert_in_range(advice.numbers.target_p95_ms, 9600, 10400);
-}
-
-static void test_the_nearest_that_would_be_in_time_is_taken(void **state)
-{
-	(void)state;
-	config.ladder.tiers[LARGE].slo_ms = 6000;
-	end_many(20, true, 16000);
-	assert_int_equal(advise()->target, SMALL);
-}
-
-static void test_a_target_that_is_met_is_no_reason(void **state)
-{
-	(void)state;
-	config.ladder.tiers[LARGE].slo_ms = 1000;
-	/* A twentieth may take longer. */
-	end_many(97, true, 900);
-	end_many(3, true, 60000);
-	assert_int_equal(advise()->reason, REASON_NONE);
-	end_many(5, true, 60000);
-	assert_int_equal(advise()->reason, REASON_TIER_SLOW);
-}
-
-/* It stays, does not rest, and says so. */
-static void test_slow_where_no_tier_would_be_in_time(void **state)
-{
-	(void)state;
-	config.ladder.tiers[LARGE].slo_ms = 1000;
-	end_many(20, true, 16000);
-	assert_int_equal(advise()->reason, REASON_TIER_SLOW);
-	assert_int_equal(advice.target, LARGE);
-	assert_int_equal(advice.resting, 0);
-}
-
-static void measure_on(uint32_t tier, uint64_t ms)
-{
-	for (int i = 0; i < 20; i++)
-		end_on(tier, true, ms);
-}
-
-static void test_what_was_measured_goes_before_what_is_expected(void **state)
-{
-	(void)state;
-	config.ladder.tiers[LARGE].slo_ms = 11000;
-	measure_on(MEDIUM, 15000);
-	measure_on(SMALL, 9000);
-	end_many(20, true, 16000);
-	assert_int_equal(advise()->target, SMALL);
-	assert_false(advice.numbers.is_target_estimated);
-	assert_in_range(advice.numbers.target_p95_ms, 8700, 9300);
-}
-
-static void test_the_other_tiers_own_target_counts(void **state)
-{
-	(void)state;
-	config.ladder.tiers[LARGE].slo_ms = 11000;
-	config.ladder.tiers[MEDIUM].slo_ms = 5000;
-	end_many(20, true, 16000);
-	assert_int_equal(advise()->target, SMALL);
-}
-
-/* Of a model in VRAM all is read, too. */
-static void test_memory_of_gpus_is_part_of_what_is_read(void **state)
-{
-	(void)state;
-	config.ladder.tiers[LARGE].slo_ms = 6000;
-	config.ladder.tiers[LARGE].vram_bytes[1] = 40 * GB;
-	end_many(20, true, 16000);
-	assert_int_equal(advise()->target, MEDIUM);
-}
-
-/* What fails at once is not fast. */
-static void test_failed_tasks_have_no_latency(void **state)
-{
-	(void)state;
-	config.ladder.tiers[LARGE].slo_ms = 11000;
-	end_many(19, true, 16000);
-	end_many(15, false, 1);
-	assert_int_equal(advise()->reason, REASON_NONE);
-	end_many(1, true, 16000);
-	assert_int_equal(advise()->reason, REASON_TIER_SLOW);
 }
 
 /* ---- resting -----------------------------------------------------------------------------------
@@ -504,16 +326,6 @@ int main(void)
 		cmocka_unit_test_setup(test_tier_out_of_range_is_the_serving_one, set_up),
 		cmocka_unit_test_setup(test_loading_and_settling_do_not_count, set_up),
 		cmocka_unit_test_setup(test_a_tier_that_is_back_is_judged_anew, set_up),
-		cmocka_unit_test_setup(test_without_a_target_nothing_is_slow, set_up),
-		cmocka_unit_test_setup(
-			test_slow_tier_is_left_for_one_that_is_expected_to_be_in_time, set_up),
-		cmocka_unit_test_setup(test_the_nearest_that_would_be_in_time_is_taken, set_up),
-		cmocka_unit_test_setup(test_a_target_that_is_met_is_no_reason, set_up),
-		cmocka_unit_test_setup(test_slow_where_no_tier_would_be_in_time, set_up),
-		cmocka_unit_test_setup(test_what_was_measured_goes_before_what_is_expected, set_up),
-		cmocka_unit_test_setup(test_the_other_tiers_own_target_counts, set_up),
-		cmocka_unit_test_setup(test_memory_of_gpus_is_part_of_what_is_read, set_up),
-		cmocka_unit_test_setup(test_failed_tasks_have_no_latency, set_up),
 		cmocka_unit_test_setup(test_it_rests_and_is_tried_again, set_up),
 		cmocka_unit_test_setup(test_each_failed_try_doubles_the_rest, set_up),
 		cmocka_unit_test_setup(test_retry_option_is_used, set_up),

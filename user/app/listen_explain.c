@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -103,11 +104,15 @@ static void explain_notify(const char *line, struct text *text)
 	if (!at)
 		text_add(text, "a notice without a text");
 	for (at = at ? at + strlen(" text=") : ""; *at && *at != ' '; at++) {
-		unsigned int byte = (unsigned char)*at;
+		unsigned long byte = (unsigned char)*at;
 
 		if (*at == '%' && isxdigit((unsigned char)at[1]) &&
-		    isxdigit((unsigned char)at[2]) && sscanf(at + 1, "%2x", &byte) == 1)
+		    isxdigit((unsigned char)at[2])) {
+			const char digits[] = {at[1], at[2], '\0'};
+
+			byte = strtoul(digits, NULL, 16);
 			at += 2;
+		}
 		text_add(text, "%c", byte >= ' ' && byte < 0x7f ? (int)byte : '?');
 	}
 }
