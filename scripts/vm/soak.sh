@@ -9,12 +9,13 @@ source "$(dirname "$0")/lib.sh"
 
 name=${1:?usage: soak.sh KERNEL BOOTS} boots=${2:?usage: soak.sh KERNEL BOOTS}
 cd "$root"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 for ((boot = 1; boot <= boots; boot++)); do
-	scripts/vm/vmtest.sh "$name/soak" >"${TMPDIR:-/tmp}/tierd-soak.$$" || {
-		cat "${TMPDIR:-/tmp}/tierd-soak.$$"
+	scripts/vm/vmtest.sh "$name/soak" >"$log" || {
+		cat "$log"
 		die "boot $boot of $name failed"
 	}
-	echo "boot $boot of $boots: $(tail -n 1 "${TMPDIR:-/tmp}/tierd-soak.$$")"
+	echo "boot $boot of $boots: $(tail -n 1 "$log")"
 done
-rm -f "${TMPDIR:-/tmp}/tierd-soak.$$"
 echo "$boots boots of $name, $(cat "$cache/$name/release"), without a hang"
