@@ -3,7 +3,8 @@
 #
 # Installs the Debian packages that are missing: `setup.sh run` for building and running,
 # `setup.sh test` (or nothing) for the tests and checks too, `setup.sh vm` for building and for tests
-# in guests, `setup.sh vm-all` for those of another architecture too. Where nothing is missing it needs no root, no network and no time.
+# in guests, `setup.sh vm-all` for those of another architecture too. Where nothing is missing it
+# needs no root, no network and no time.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"

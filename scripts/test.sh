@@ -18,7 +18,7 @@ UNIT_TIMEOUT_S=180
 CHECK_TIMEOUT_S=900
 KERNEL_TIMEOUT_S=150
 E2E_TIMEOUT_S=360
-VM_TIMEOUT_S=600
+VM_TIMEOUT_S=1500
 # One with preallocated tables and one with task storage and the newest signatures.
 VM_KERNELS=(6.1 newest)
 FUZZ_TIMEOUT_S=60

@@ -4,7 +4,9 @@
 # Boots one guest under emulation: `boot.sh NAME PLAN IMAGE LOG SECONDS [KERNEL-ARGUMENT...]`. The
 # console goes to LOG. Exits with 0 if the guest switched itself off, 124 if it ran out of time.
 #
-# One CPU: emulation of several is slower. 256 MB, so that memory runs short in no time.
+# One CPU: emulation of several is slower. 256 MB, so that memory runs short in no time. The guest's
+# clock counts its instructions (-icount), so that a busy host makes it late but changes nothing in
+# it: what a test measures there is not the host's load.
 set -euo pipefail
 # shellcheck source=scripts/vm/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -29,6 +31,7 @@ truncate -s 64M "$work/disk"
 cd "$work"
 
 timeout --foreground --kill-after=5 "$limit_s" nice -n 10 "${machine[@]}" -accel tcg -smp 1 \
+	-icount shift=1,sleep=on \
 	-m $MEMORY_MB -nodefaults -no-user-config -display none -no-reboot -serial file:console \
 	-kernel kernel -initrd image \
 	-drive file=disk,if=none,id=disk,format=raw,cache=unsafe -device virtio-blk-pci,drive=disk \

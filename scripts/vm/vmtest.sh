@@ -10,7 +10,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 BUILD=${BUILD:-build}
-GUEST_LIMIT_S=600
+GUEST_LIMIT_S=1200
 # How each plan boots: what is added to the kernel's command line.
 declare -A PLAN_ARGUMENTS=([full]=psi=1 [less]=psi=1 [psi0]=psi=0 [soak]=psi=1)
 failures=0
