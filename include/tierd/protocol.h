@@ -8,26 +8,31 @@
  * values are counted, logged and change nothing.
  *
  * Agent to manager (manager.fifo):
- *   switch seq=N from=TIER to=TIER mode=planned|immediate overlap=0|1 deadline_ms=N reason=WORD
+ *   switch seq=N from=TIER to=TIER mode=planned|immediate overlap=0|1 deadline_ms=N reason=WORD|-
  *          culprit=COMM:PID|-
  *   cancel seq=N
  *   notify seq=N text=TEXT
  *   state seq=N wanted=TIER actual=TIER|? phase=steady|draining|loading|settling paused=0|1
+ *         [version=N]
  *
- * In COMM a `:` is written as %3A too: the one that is left stands before PID.
+ * In COMM a `:` is written as %3A too: the one that is left stands before PID. COMM may decode to
+ * any bytes (it is what the process calls itself), every other value to text without control
+ * characters. A value that would be just `-` or `?` is written as %2D or %3F where these mean
+ * "none" or "not known".
  *
  * `notify` follows the `switch` of a step down and says in a plain sentence, for people, what is
  * done and why; a manager shows it or leaves it.
  *
  * `state` repeats the wanted tier when a reader appears and as a heartbeat: the wanted tier is a
- * level, not an edge, so a manager that restarts or loses a line converges.
+ * level, not an edge, so a manager that restarts or loses a line converges. version is that of the
+ * protocol which the agent speaks.
  *
  * Manager and people to agent (control.fifo):
- *   hello [tier=TIER] [pid=N] [version=N]
+ *   hello [tier=TIER] [pid=PID] [version=N]
  *   ack seq=N state=draining|loading|done|failed
  *   task-begin id=ID [tier=TIER]
  *   task-end id=ID ms=N ok=0|1 [tier=TIER] [tokens=N] [ttft_ms=N]
- *   status reply=NAME [format=text|json]
+ *   status [format=text|json] reply=NAME
  *   pause [reply=NAME]   resume [reply=NAME]   reload [reply=NAME]
  *   record name=NAME [reply=NAME]   record-stop [reply=NAME]
  *
@@ -39,6 +44,9 @@
  * NAME of record is a file that does not exist, in the directory that the agent's configuration
  * names. NAME of a reply is a FIFO that the asker made in replies/ of the run directory. A reply is
  * one or more lines and ends with a line `end`; its first line is `ok` or `error TEXT`.
+ *
+ * One table holds all of this, for both directions and for parsing and formatting: a new verb is a
+ * row of user/base/protocol_table.c, and a field below where it has a new key.
  */
 #ifndef TIERD_PROTOCOL_H
 #define TIERD_PROTOCOL_H
@@ -58,6 +66,7 @@ enum {
 };
 
 #define PROTOCOL_MANAGER_FIFO "manager.fifo"
+#define PROTOCOL_MANAGER_LOCK "manager.fifo.lock" /* flock: whoever holds it is the one reader */
 #define PROTOCOL_CONTROL_FIFO "control.fifo"
 #define PROTOCOL_REPLY_DIR "replies"
 
@@ -70,9 +79,10 @@ enum manager_verb {
 	MANAGER_SWITCH = 1,
 	MANAGER_CANCEL,
 	MANAGER_STATE,
+	MANAGER_NOTIFY,
 };
 
-/* A line for manager.fifo; tiers by name, so that it can be written without the ladder. */
+/* A line of manager.fifo; tiers by name, so that it can be written without the ladder. */
 struct manager_line {
 	uint32_t verb; /* enum manager_verb */
 	uint32_t mode; /* enum switch_mode */
@@ -82,11 +92,13 @@ struct manager_line {
 	bool is_overlap_allowed;
 	bool is_paused;
 	bool is_actual_known;
-	uint32_t culprit_pid; /* 0 = nobody */
-	char culprit_comm[RECORD_COMM_LEN];
-	char from[EVENT_TIER_NAME_LEN]; /* state: the actual tier */
-	char to[EVENT_TIER_NAME_LEN];   /* state: the wanted tier */
-	char reason[PROTOCOL_REASON_LEN];
+	uint32_t culprit_pid;               /* 0 = nobody */
+	char culprit_comm[RECORD_COMM_LEN]; /* may hold any bytes */
+	char from[EVENT_TIER_NAME_LEN];     /* state: the actual tier */
+	char to[EVENT_TIER_NAME_LEN];       /* state: the wanted tier */
+	char reason[PROTOCOL_REASON_LEN];   /* "" = none */
+	uint32_t version;                   /* state: PROTOCOL_VERSION of the agent, 0 = not said */
+	char text[PROTOCOL_NOTICE_LEN];     /* notify */
 };
 
 enum control_verb {
@@ -102,29 +114,33 @@ enum control_verb {
 	CONTROL_TASK_END,
 };
 
-/* A line from control.fifo, parsed. */
+/* A line of control.fifo. What is optional is "not said" where it is 0, false or "". */
 struct control_line {
 	uint32_t verb;                 /* enum control_verb */
 	struct event_command command;  /* hello, ack, pause, resume, task: as the engine takes it */
 	bool is_json;                  /* status */
 	char name[PROTOCOL_NAME_LEN];  /* record */
 	char reply[PROTOCOL_NAME_LEN]; /* "" = no reply wanted */
+	uint32_t version;              /* hello: PROTOCOL_VERSION of the manager */
 };
 
 /*
- * Writes one line with its newline and a NUL. Returns its length without the NUL; -EMSGSIZE if it
- * does not fit into size.
+ * Write one line with its newline and a NUL. Return its length without the NUL; -EMSGSIZE if it
+ * does not fit into size or PROTOCOL_LINE_MAX; -EINVAL if a field holds what no line can say (an
+ * unknown verb, a value that is missing or holds control characters). A text that fills its field
+ * without a NUL is cut by one byte. command.verb need not be set.
  */
 int protocol_format_manager_line(const struct manager_line *line, char *buffer, size_t size);
-
-/* Writes the notify line of switch number seq, as protocol_format_manager_line(). text is any. */
-int protocol_format_notice(uint64_t seq, const char *text, char *buffer, size_t size);
+int protocol_format_control_line(const struct control_line *line, char *buffer, size_t size);
 
 /*
- * Parses one line without its newline; len bytes, which may hold anything. Returns 0; or -EINVAL
- * and a message for people in error (the message never contains raw bytes of the line).
+ * Parse one line without its newline; len bytes, which may hold anything. Return 0; or -EINVAL
+ * and a message for people in error (the message never contains raw bytes of the line). Then
+ * *ret_line is untouched.
  */
 int protocol_parse_control_line(const char *line, size_t len, struct control_line *ret_line,
+				char *error, size_t error_size);
+int protocol_parse_manager_line(const char *line, size_t len, struct manager_line *ret_line,
 				char *error, size_t error_size);
 
 /* Writes value as one word (%XX where needed), NUL-terminated, cut to whole characters. */

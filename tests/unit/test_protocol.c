@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The FIFO protocol: every verb and key, and lines that mean harm. */
+/* Lines of control.fifo: every verb and key, and lines that mean harm. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,65 +28,63 @@ static const struct {
 	const char *line;
 	struct control_line expected;
 } GOOD_LINES[] = {
-	{"hello", {CONTROL_HELLO, {.verb = COMMAND_HELLO}, false, "", ""}},
+	{"hello", {.verb = CONTROL_HELLO, .command = {.verb = COMMAND_HELLO}}},
 	{"hello tier=large pid=4194304 version=1",
-	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "large", .pid = 4194304}, false, "", ""}},
+	 {.verb = CONTROL_HELLO,
+	  .command = {.verb = COMMAND_HELLO, .tier = "large", .pid = 4194304},
+	  .version = 1}},
 	{"ack seq=18446744073709551615 state=draining",
-	 {CONTROL_ACK,
-	  {.verb = COMMAND_ACK, .seq = UINT64_MAX, .ack_state = ACK_DRAINING},
-	  false,
-	  "",
-	  ""}},
+	 {.verb = CONTROL_ACK,
+	  .command = {.verb = COMMAND_ACK, .seq = UINT64_MAX, .ack_state = ACK_DRAINING}}},
 	{"ack state=loading seq=7",
-	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_LOADING}, false, "", ""}},
+	 {.verb = CONTROL_ACK,
+	  .command = {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_LOADING}}},
 	{"ack seq=7 state=done",
-	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_DONE}, false, "", ""}},
+	 {.verb = CONTROL_ACK, .command = {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_DONE}}},
 	{"ack seq=7 state=failed",
-	 {CONTROL_ACK, {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_FAILED}, false, "", ""}},
-	{"status reply=r.1-x_Y", {CONTROL_STATUS, {0}, false, "", "r.1-x_Y"}},
-	{"status reply=r format=text", {CONTROL_STATUS, {0}, false, "", "r"}},
-	{"status format=json reply=r", {CONTROL_STATUS, {0}, true, "", "r"}},
-	{"pause", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", ""}},
-	{"pause reply=r", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", "r"}},
-	{"resume reply=r", {CONTROL_RESUME, {.verb = COMMAND_RESUME}, false, "", "r"}},
-	{"reload", {CONTROL_RELOAD, {0}, false, "", ""}},
-	{"reload reply=r", {CONTROL_RELOAD, {0}, false, "", "r"}},
-	{"record name=a.B-1_2", {CONTROL_RECORD, {0}, false, "a.B-1_2", ""}},
-	{"record reply=r name=t", {CONTROL_RECORD, {0}, false, "t", "r"}},
-	{"record-stop", {CONTROL_RECORD_STOP, {0}, false, "", ""}},
-	{"record-stop reply=r", {CONTROL_RECORD_STOP, {0}, false, "", "r"}},
+	 {.verb = CONTROL_ACK,
+	  .command = {.verb = COMMAND_ACK, .seq = 7, .ack_state = ACK_FAILED}}},
+	{"status reply=r.1-x_Y", {.verb = CONTROL_STATUS, .reply = "r.1-x_Y"}},
+	{"status reply=r format=text", {.verb = CONTROL_STATUS, .reply = "r"}},
+	{"status format=json reply=r", {.verb = CONTROL_STATUS, .is_json = true, .reply = "r"}},
+	{"pause", {.verb = CONTROL_PAUSE, .command = {.verb = COMMAND_PAUSE}}},
+	{"pause reply=r",
+	 {.verb = CONTROL_PAUSE, .command = {.verb = COMMAND_PAUSE}, .reply = "r"}},
+	{"resume reply=r",
+	 {.verb = CONTROL_RESUME, .command = {.verb = COMMAND_RESUME}, .reply = "r"}},
+	{"reload", {.verb = CONTROL_RELOAD}},
+	{"reload reply=r", {.verb = CONTROL_RELOAD, .reply = "r"}},
+	{"record name=a.B-1_2", {.verb = CONTROL_RECORD, .name = "a.B-1_2"}},
+	{"record reply=r name=t", {.verb = CONTROL_RECORD, .name = "t", .reply = "r"}},
+	{"record-stop", {.verb = CONTROL_RECORD_STOP}},
+	{"record-stop reply=r", {.verb = CONTROL_RECORD_STOP, .reply = "r"}},
 	{"task-begin id=a",
-	 {CONTROL_TASK_BEGIN, {.verb = COMMAND_TASK_BEGIN, .id = "a"}, false, "", ""}},
+	 {.verb = CONTROL_TASK_BEGIN, .command = {.verb = COMMAND_TASK_BEGIN, .id = "a"}}},
 	{"task-begin tier=large id=req%20%2f1",
-	 {CONTROL_TASK_BEGIN,
-	  {.verb = COMMAND_TASK_BEGIN, .id = "req /1", .tier = "large"},
-	  false,
-	  "",
-	  ""}},
+	 {.verb = CONTROL_TASK_BEGIN,
+	  .command = {.verb = COMMAND_TASK_BEGIN, .id = "req /1", .tier = "large"}}},
 	{"task-end id=a ms=0 ok=0",
-	 {CONTROL_TASK_END, {.verb = COMMAND_TASK_END, .id = "a"}, false, "", ""}},
+	 {.verb = CONTROL_TASK_END, .command = {.verb = COMMAND_TASK_END, .id = "a"}}},
 	{"task-end id=a ms=1500 ok=1 tier=b tokens=77 ttft_ms=30",
-	 {CONTROL_TASK_END,
-	  {.verb = COMMAND_TASK_END,
-	   .id = "a",
-	   .tier = "b",
-	   .is_ok = true,
-	   .ms = 1500,
-	   .tokens = 77,
-	   .ttft_ms = 30},
-	  false,
-	  "",
-	  ""}},
+	 {.verb = CONTROL_TASK_END,
+	  .command = {.verb = COMMAND_TASK_END,
+		      .id = "a",
+		      .tier = "b",
+		      .is_ok = true,
+		      .ms = 1500,
+		      .tokens = 77,
+		      .ttft_ms = 30}}},
 	/* Blanks, unknown keys (also twice, also with odd values), keys of other verbs. */
-	{"  pause   reply=r  ", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", "r"}},
+	{"  pause   reply=r  ",
+	 {.verb = CONTROL_PAUSE, .command = {.verb = COMMAND_PAUSE}, .reply = "r"}},
 	{"pause colour=red colour=red x=%zz y= z==",
-	 {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", ""}},
-	{"pause seq=none tier=", {CONTROL_PAUSE, {.verb = COMMAND_PAUSE}, false, "", ""}},
+	 {.verb = CONTROL_PAUSE, .command = {.verb = COMMAND_PAUSE}}},
+	{"pause seq=none tier=", {.verb = CONTROL_PAUSE, .command = {.verb = COMMAND_PAUSE}}},
 	/* Escapes, upper and lower case, and plain UTF-8. */
 	{"hello tier=a%20b%3D%25%c3%A9",
-	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "a b=%\xc3\xa9"}, false, "", ""}},
+	 {.verb = CONTROL_HELLO, .command = {.verb = COMMAND_HELLO, .tier = "a b=%\xc3\xa9"}}},
 	{"hello tier=\xc3\xa9",
-	 {CONTROL_HELLO, {.verb = COMMAND_HELLO, .tier = "\xc3\xa9"}, false, "", ""}},
+	 {.verb = CONTROL_HELLO, .command = {.verb = COMMAND_HELLO, .tier = "\xc3\xa9"}}},
 };
 
 static void test_every_verb_is_parsed(void **state)
@@ -112,6 +110,7 @@ static void test_every_verb_is_parsed(void **state)
 		assert_int_equal(line.is_json, GOOD_LINES[i].expected.is_json);
 		assert_string_equal(line.name, GOOD_LINES[i].expected.name);
 		assert_string_equal(line.reply, GOOD_LINES[i].expected.reply);
+		assert_int_equal(line.version, GOOD_LINES[i].expected.version);
 	}
 }
 
@@ -276,6 +275,10 @@ static void test_error_says_verb_and_key(void **state)
 		{"ack seq=1", "ack: state: missing"},
 		{"ack seq=1 seq=1", "ack: seq: given twice"},
 		{"ack seq", "ack: key: not of the form key=value"},
+		{"ack seq=1 state=ok", "ack: state: not one of draining|loading|done|failed"},
+		{"hello tier=12345678901234567890123456789012",
+		 "hello: tier: longer than 31 bytes"},
+		{"hello version=2", "hello: version: this agent speaks version 1"},
 		{"no\xc3\xa9 x", "unknown verb 'no%C3%A9'"},
 	};
 
@@ -341,93 +344,6 @@ static void test_escape_round_trip(void **state)
 	}
 }
 
-static const struct {
-	struct manager_line line;
-	const char *text;
-} MANAGER_LINES[] = {
-	{{.verb = MANAGER_SWITCH,
-	  .seq = 12,
-	  .mode = SWITCH_IMMEDIATE,
-	  .is_overlap_allowed = true,
-	  .deadline_ms = 1500,
-	  .culprit_pid = 42,
-	  .culprit_comm = "my prog:1",
-	  .from = "large",
-	  .to = "small one",
-	  .reason = "use_over_degrade"},
-	 "switch seq=12 from=large to=small%20one mode=immediate overlap=1 "
-	 "deadline_ms=1500 "
-	 "reason=use_over_degrade culprit=my%20prog%3A1:42\n"},
-	{{.verb = MANAGER_SWITCH, .mode = SWITCH_PLANNED, .from = "a", .to = "off"},
-	 "switch seq=0 from=a to=off mode=planned overlap=0 deadline_ms=0 reason=- "
-	 "culprit=-\n"},
-	{{.verb = MANAGER_CANCEL, .seq = UINT64_MAX}, "cancel seq=18446744073709551615\n"},
-	{{.verb = MANAGER_STATE,
-	  .seq = 3,
-	  .phase = 2,
-	  .is_paused = true,
-	  .is_actual_known = true,
-	  .from = "a",
-	  .to = "b"},
-	 "state seq=3 wanted=b actual=a phase=loading paused=1\n"},
-	{{.verb = MANAGER_STATE, .phase = 3, .from = "a", .to = "b"},
-	 "state seq=0 wanted=b actual=? phase=settling paused=0\n"},
-};
-
-static void test_manager_lines(void **state)
-{
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(MANAGER_LINES); i++) {
-		size_t len = strlen(MANAGER_LINES[i].text);
-		char buffer[PROTOCOL_LINE_MAX + 1];
-
-		assert_int_equal(protocol_format_manager_line(&MANAGER_LINES[i].line, buffer,
-							      sizeof(buffer)),
-				 len);
-		assert_string_equal(buffer, MANAGER_LINES[i].text);
-		assert_int_equal(
-			protocol_format_manager_line(&MANAGER_LINES[i].line, buffer, len + 1), len);
-		assert_int_equal(protocol_format_manager_line(&MANAGER_LINES[i].line, buffer, len),
-				 -EMSGSIZE);
-		assert_int_equal(protocol_format_manager_line(&MANAGER_LINES[i].line, buffer, 8),
-				 -EMSGSIZE);
-	}
-}
-
-/* A field of fixed size may lack its NUL; a line of the worst fields still fits. */
-static void test_longest_manager_line_fits(void **state)
-{
-	struct manager_line line = {.verb = MANAGER_SWITCH,
-				    .seq = UINT64_MAX,
-				    .deadline_ms = UINT64_MAX,
-				    .culprit_pid = UINT32_MAX};
-	char buffer[PROTOCOL_LINE_MAX];
-
-	(void)state;
-	memset(line.culprit_comm, '\xff', sizeof(line.culprit_comm));
-	memset(line.from, '\n', sizeof(line.from));
-	memset(line.to, '%', sizeof(line.to));
-	memset(line.reason, ' ', sizeof(line.reason));
-	assert_true(protocol_format_manager_line(&line, buffer, sizeof(buffer)) > 0);
-}
-
-static void test_bad_manager_lines_are_refused(void **state)
-{
-	static const struct manager_line LINES[] = {
-		{.verb = 0},
-		{.verb = MANAGER_STATE + 1},
-		{.verb = MANAGER_SWITCH, .mode = SWITCH_IMMEDIATE + 1},
-		{.verb = MANAGER_STATE, .phase = 4},
-	};
-	char buffer[PROTOCOL_LINE_MAX];
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(LINES); i++)
-		assert_int_equal(protocol_format_manager_line(&LINES[i], buffer, sizeof(buffer)),
-				 -EINVAL);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,9 +354,6 @@ int main(void)
 		cmocka_unit_test(test_error_says_verb_and_key),
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_escape_round_trip),
-		cmocka_unit_test(test_manager_lines),
-		cmocka_unit_test(test_longest_manager_line_fits),
-		cmocka_unit_test(test_bad_manager_lines_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,36 +15,29 @@ enum {
 	DECISION_TEXT_LEN = 8192,
 };
 
-/* length: as the functions that format lines return it. */
-static void text_send(struct agent *agent, const char *text, int length)
+static void line_send(struct agent *agent, const struct manager_line *line)
 {
-	if (length < 0 || agent->config.is_dry_run)
+	char text[PROTOCOL_LINE_MAX + 1];
+	int result = protocol_format_manager_line(line, text, sizeof(text));
+
+	if (agent->config.is_dry_run)
 		return;
 	/* Whoever is not there, or has a full pipe, gets the state as soon as that changes. */
-	int result = manager_fifo_send(agent->manager, text, (size_t)length);
-
+	if (result >= 0)
+		result = manager_fifo_send(agent->manager, text, (size_t)result);
 	if (result < 0 && result != -ENOTCONN)
 		log_rate_limited(&agent->log, LOG_NORMAL, "%s: %s", PROTOCOL_MANAGER_FIFO,
 				 result == -EAGAIN ? "full, the reader does not read"
 						   : strerror(-result));
 }
 
-static void line_send(struct agent *agent, const struct manager_line *line)
-{
-	char text[PROTOCOL_LINE_MAX];
-
-	text_send(agent, text, protocol_format_manager_line(line, text, sizeof(text)));
-}
-
 /* A step down is told to people, too: once, so not to a reader that comes later. */
 static void notice_send(struct agent *agent, const struct decision *decision)
 {
-	char sentence[PROTOCOL_NOTICE_LEN];
-	char text[PROTOCOL_LINE_MAX];
+	struct manager_line line = {.verb = MANAGER_NOTIFY, .seq = decision->seq};
 
-	if (notice_format(decision, &agent->config.engine.ladder, sentence, sizeof(sentence)) > 0)
-		text_send(agent, text,
-			  protocol_format_notice(decision->seq, sentence, text, sizeof(text)));
+	if (notice_format(decision, &agent->config.engine.ladder, line.text, sizeof(line.text)) > 0)
+		line_send(agent, &line);
 }
 
 /* What cannot be kept is counted by the sink; people are told once. */

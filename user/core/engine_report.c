@@ -179,6 +179,7 @@ static void fill_line(const struct engine *engine, uint32_t verb, struct manager
 	ret_line->mode = t->mode;
 	ret_line->is_paused = engine->is_paused;
 	ret_line->is_actual_known = !t->is_assumed;
+	ret_line->version = PROTOCOL_VERSION;
 	copy_word(ret_line->reason, sizeof(ret_line->reason), decision_reason_name(t->reason));
 }
 
