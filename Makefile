@@ -8,6 +8,7 @@ BUILD    ?= build
 ARCH     ?= $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+OBJCOPY  ?= llvm-objcopy
 PREFIX   ?= /usr/local
 KERNEL   ?= 6.12
 BOOTS    ?= 50
@@ -40,10 +41,12 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(AR
 # ---- what there is ------------------------------------------------------------------------------
 
 MAINS     := tierd tierctl
-LAYERS    := base core io app
+LAYERS    := base core client io app
 lib_objs   = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAINS:%=user/app/%_main.c),$(wildcard user/$(1)/*.c)))
-LIBS      := $(LAYERS:%=$(BUILD)/lib%.a)
+# In the order in which the linker wants them.
+LIBS      := $(patsubst %,$(BUILD)/lib%.a,app io core client base)
 PROGRAMS  := $(MAINS:%=$(BUILD)/%)
+CLIENT    := $(BUILD)/libtierd-client.a
 BPF_OBJS  := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 PREALLOCATED_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/preallocated/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELETON  := $(BUILD)/skel/tierd.skel.h $(BUILD)/skel/preallocated.skel.h
@@ -62,7 +65,7 @@ BENCHES      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS) ## build build/tierd and build/tierctl
+all: $(PROGRAMS) $(CLIENT) ## build build/tierd, build/tierctl and build/libtierd-client.a
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -102,12 +105,22 @@ vmtest-soak: ## boot KERNEL again and again under reclaim (BOOTS=50)
 check: ## formatting, static analysis, layer rules
 	scripts/check.sh
 
+# What is installed, as SOURCE:MODE:TARGET.
+INSTALLED := $(BUILD)/tierd:755:sbin/tierd $(BUILD)/tierctl:755:bin/tierctl \
+             $(CLIENT):644:lib/libtierd-client.a user/client/client.h:644:include/tierd/client.h \
+             $(foreach name,protocol event record,include/tierd/$(name).h:644:include/tierd/$(name).h)
+
 install: all ## install under PREFIX (/usr/local)
-	install -D -m 755 $(BUILD)/tierd $(DESTDIR)$(PREFIX)/sbin/tierd
-	install -D -m 755 $(BUILD)/tierctl $(DESTDIR)$(PREFIX)/bin/tierctl
+	$(foreach file,$(INSTALLED),$(call install_file,$(subst :, ,$(file))))
+
+define install_file
+install -D -m $(word 2,$(1)) $(word 1,$(1)) $(DESTDIR)$(PREFIX)/$(word 3,$(1))
+
+endef
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/sbin/tierd $(DESTDIR)$(PREFIX)/bin/tierctl
+	rm -f $(foreach file,$(INSTALLED),$(DESTDIR)$(PREFIX)/$(word 3,$(subst :, ,$(file))))
+	-rmdir $(DESTDIR)$(PREFIX)/include/tierd
 
 vmlinux: ## regenerate the trimmed vmlinux.h from this kernel's BTF
 	scripts/vmlinux-trim.sh vmlinux/$(ARCH)/vmlinux.h
@@ -175,8 +188,19 @@ $(BUILD)/lib$(1).a: $(call lib_objs,$(1))
 endef
 $(foreach layer,$(LAYERS),$(eval $(call layer_library,$(layer))))
 
-$(PROGRAMS): $(BUILD)/%: $(BUILD)/user/app/%_main.o $(BUILD)/libapp.a $(BUILD)/libio.a \
-		$(BUILD)/libcore.a $(BUILD)/libbase.a
+# For other programs: complete in itself, and of its names only those in its headers are seen.
+CLIENT_BASE := lock_file protocol protocol_table protocol_value text units utf8
+
+$(CLIENT): $(call lib_objs,client) $(CLIENT_BASE:%=$(BUILD)/user/base/%.o)
+	$(call say,AR)
+	$(Q)$(CC) -r -nostdlib $^ -o $(BUILD)/libtierd-client.o
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='tierd_*' \
+		--keep-global-symbol='protocol_format_*' --keep-global-symbol='protocol_parse_*' \
+		--keep-global-symbol=protocol_escape $(BUILD)/libtierd-client.o
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(BUILD)/libtierd-client.o
+
+$(PROGRAMS): $(BUILD)/%: $(BUILD)/user/app/%_main.o $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
@@ -187,14 +211,12 @@ fuzz-tests: $(FUZZ_TESTS)
 kernel-tests: $(KERNEL_TESTS) $(E2E_TESTS) $(TEST_TOOLS) $(PROGRAMS)
 vm-tests: $(VM_TESTS) $(PROGRAMS)
 
-$(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUILD)/libcore.a \
-		$(BUILD)/libbase.a
+$(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@
 
 # With FUZZ=1 only.
-$(FUZZ_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUILD)/libcore.a \
-		$(BUILD)/libbase.a
+$(FUZZ_TESTS): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(LDLIBS) -o $@
 
@@ -208,8 +230,7 @@ $(BUILD)/libtestkernel.a: $(call test_support,tests/kernel) $(call test_support,
 	$(call say,AR)
 	$(Q)$(AR) rcs $@ $^
 
-$(KERNEL_TESTS) $(E2E_TESTS) $(VM_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtestkernel.a $(BUILD)/libapp.a \
-		$(BUILD)/libio.a $(BUILD)/libcore.a $(BUILD)/libbase.a
+$(KERNEL_TESTS) $(E2E_TESTS) $(VM_TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtestkernel.a $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -lpthread -o $@
 
@@ -217,8 +238,7 @@ $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lpthread -lm -o $@
 
-$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libapp.a $(BUILD)/libio.a $(BUILD)/libcore.a \
-		$(BUILD)/libbase.a
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 

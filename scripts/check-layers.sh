@@ -182,6 +182,11 @@ self_test() {
 	expect_include "$tree" user/io/bad.c '"core/engine.h"'
 	expect_include "$tree" user/base/bad.c '"core/engine.h"'
 	expect_include "$tree" user/manager/bad.c '"io/loop.h"'
+	expect_include "$tree" user/client/bad.c '"io/loop.h"'
+	expect_include "$tree" user/client/bad.c '"core/engine.h"'
+	put_file "$tree/user/client/client.h" '#include "tierd/event.h"'
+	expect_include "$tree" user/core/bad.c '"client/client.h"'
+	expect_include "$tree" user/io/bad.c '"client/client.h"'
 	expect_include "$tree" bpf/bad.bpf.c '"../user/io/loop.h"'
 	expect_object "$tree" '#include <time.h>
 		int f(struct timespec *t) { return clock_gettime(CLOCK_MONOTONIC, t); }' \

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/wait.h>
 
+#include "base/lock_file.h"
 #include "base/units.h"
 #include "io/loop.h"
 #include "io/manager_fifo.h"
@@ -47,6 +48,12 @@ static int on_replaced(void *context, int result)
 	fixture->replaced++;
 	fixture->replaced_result = result;
 	return 0;
+}
+
+/* As a reader takes it. */
+static int lock_reader(const struct fixture *fixture)
+{
+	return lock_file_take(fixture->dir.fd, PROTOCOL_MANAGER_LOCK, O_RDONLY, 0);
 }
 
 static const struct manager_fifo_callbacks CALLBACKS = {on_reader, on_writable, on_replaced};
@@ -347,32 +354,17 @@ static void test_foreign_file_in_its_place_is_left_alone(void **state)
 	assert_int_equal(counters(fixture)->replaced, 1);
 }
 
-static void test_one_reader_only(void **state)
-{
-	struct fixture *fixture = *state;
-	int first = manager_fifo_lock_reader(fixture->dir.fd);
-
-	assert_true(first >= 0);
-	assert_int_equal(manager_fifo_lock_reader(fixture->dir.fd), -EBUSY);
-	close(first);
-	first = manager_fifo_lock_reader(fixture->dir.fd);
-	assert_true(first >= 0);
-	close(first);
-	file_tree_unlink(&fixture->tree, "run/" MANAGER_FIFO_LOCK);
-	assert_int_equal(manager_fifo_lock_reader(fixture->dir.fd), -ENOENT);
-}
-
 static void test_deleted_lock_file_is_made_again(void **state)
 {
 	struct fixture *fixture = *state;
 	int fd;
 
-	file_tree_unlink(&fixture->tree, "run/" MANAGER_FIFO_LOCK);
+	file_tree_unlink(&fixture->tree, "run/" PROTOCOL_MANAGER_LOCK);
 	assert_int_equal(manager_fifo_check(fixture->fifo), 0);
-	fd = manager_fifo_lock_reader(fixture->dir.fd);
+	fd = lock_reader(fixture);
 	assert_true(fd >= 0);
 	assert_int_equal(manager_fifo_check(fixture->fifo), 0);
-	assert_int_equal(manager_fifo_lock_reader(fixture->dir.fd), -EBUSY);
+	assert_int_equal(lock_reader(fixture), -EBUSY);
 	close(fd);
 }
 
@@ -384,20 +376,20 @@ static void test_hard_linked_lock_file_is_left_alone(void **state)
 
 	file_tree_write(&fixture->tree, "victim", "precious");
 	assert_int_equal(fchmodat(fixture->dir.fd, "../victim", 0604, 0), 0);
-	file_tree_unlink(&fixture->tree, "run/" MANAGER_FIFO_LOCK);
+	file_tree_unlink(&fixture->tree, "run/" PROTOCOL_MANAGER_LOCK);
 	assert_int_equal(
-		linkat(fixture->dir.fd, "../victim", fixture->dir.fd, MANAGER_FIFO_LOCK, 0), 0);
+		linkat(fixture->dir.fd, "../victim", fixture->dir.fd, PROTOCOL_MANAGER_LOCK, 0), 0);
 	assert_int_equal(manager_fifo_check(fixture->fifo), 0);
-	assert_int_equal(manager_fifo_lock_reader(fixture->dir.fd), -EEXIST);
+	assert_int_equal(lock_reader(fixture), -EEXIST);
 	manager_fifo_destroy(fixture->fifo);
 	fixture->fifo = NULL;
-	assert_int_equal(fstatat(fixture->dir.fd, MANAGER_FIFO_LOCK, &info, 0),
+	assert_int_equal(fstatat(fixture->dir.fd, PROTOCOL_MANAGER_LOCK, &info, 0),
 			 0); /* still there */
 	assert_int_equal(info.st_mode & 07777, 0604);
 	assert_int_equal(manager_fifo_create(&fixture->dir, fixture->loop, &CALLBACKS, fixture,
 					     &fixture->fifo),
 			 -EEXIST);
-	file_tree_unlink(&fixture->tree, "run/" MANAGER_FIFO_LOCK);
+	file_tree_unlink(&fixture->tree, "run/" PROTOCOL_MANAGER_LOCK);
 }
 
 static int refuse(void *context)
@@ -437,7 +429,6 @@ int main(void)
 		FIFO_TEST(test_deleted_fifo_is_made_again),
 		FIFO_TEST(test_replaced_fifo_is_taken_over),
 		FIFO_TEST(test_foreign_file_in_its_place_is_left_alone),
-		FIFO_TEST(test_one_reader_only),
 		FIFO_TEST(test_deleted_lock_file_is_made_again),
 		FIFO_TEST(test_hard_linked_lock_file_is_left_alone),
 		FIFO_TEST(test_callback_error_comes_back),

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <sys/file.h>
 
+#include "base/lock_file.h"
 #include "base/units.h"
 #include "io/loop.h"
 #include "io/reply.h"
@@ -160,12 +161,12 @@ static void test_lock_follows_the_name(void **state)
 	int second;
 
 	assert_int_equal(open_dir(fixture), 0);
-	first = run_dir_lock_file(fixture->dir.fd, "x.lock", O_RDWR | O_CREAT, 0600);
+	first = lock_file_take(fixture->dir.fd, "x.lock", O_RDWR | O_CREAT, 0600);
 	assert_true(first >= 0);
-	assert_int_equal(run_dir_lock_file(fixture->dir.fd, "x.lock", O_RDONLY, 0), -EBUSY);
+	assert_int_equal(lock_file_take(fixture->dir.fd, "x.lock", O_RDONLY, 0), -EBUSY);
 	file_tree_unlink(&fixture->tree, "run/tierd/x.lock");
-	assert_int_equal(run_dir_lock_file(fixture->dir.fd, "x.lock", O_RDONLY, 0), -ENOENT);
-	second = run_dir_lock_file(fixture->dir.fd, "x.lock", O_RDWR | O_CREAT, 0600);
+	assert_int_equal(lock_file_take(fixture->dir.fd, "x.lock", O_RDONLY, 0), -ENOENT);
+	second = lock_file_take(fixture->dir.fd, "x.lock", O_RDWR | O_CREAT, 0600);
 	assert_true(second >= 0);
 	file_tree_unlink(&fixture->tree, "run/tierd/x.lock");
 	close(first);

@@ -6,7 +6,6 @@
 
 #include "app/listen_explain.h"
 #include "base/units.h"
-#include "io/manager_fifo.h"
 
 static struct rig rig;
 
@@ -45,10 +44,11 @@ static void expect(const char *file, const char *text)
 	fail_msg("no \"%s\" in \"%s\"", text, where);
 }
 
-/* The agent's side: lock file and FIFO; returns the write end once somebody reads. */
+/* The agent's side: lock file and FIFOs; returns the write end once somebody reads. */
 static int start_agent(void)
 {
-	file_tree_write(&rig.tree, MANAGER_FIFO_LOCK, "");
+	rig_start_agent(&rig);
+	file_tree_write(&rig.tree, PROTOCOL_MANAGER_LOCK, "");
 	assert_int_equal(mkfifo(file_tree_path(&rig.tree, PROTOCOL_MANAGER_FIFO), 0600), 0);
 	for (int i = 0; i < RIG_WAIT_MS / 10; i++) {
 		int fd = open(file_tree_path(&rig.tree, PROTOCOL_MANAGER_FIFO),
@@ -65,7 +65,10 @@ static int start_agent(void)
 static void stop_agent(int fd)
 {
 	file_tree_unlink(&rig.tree, PROTOCOL_MANAGER_FIFO);
-	file_tree_unlink(&rig.tree, MANAGER_FIFO_LOCK);
+	file_tree_unlink(&rig.tree, PROTOCOL_MANAGER_LOCK);
+	file_tree_unlink(&rig.tree, PROTOCOL_CONTROL_FIFO);
+	close(rig.control_fd);
+	rig.control_fd = -1;
 	close(fd);
 }
 
@@ -140,14 +143,16 @@ static void test_hostile_lines(void **state)
 	(void)state;
 	rig_start(&rig, ARGUMENTS("listen"));
 	int fd = start_agent();
-	say(fd, "\x1b[2J\xff\n\nswitch\nswitch from= to=\n");
+	say(fd, "\x1b[2J\xff\n\nswitch\nswitch from= to=\nnews seq=1\n");
 	memset(line, 'x', sizeof(line) - 1);
 	line[sizeof(line) - 2] = '\n';
 	say(fd, line);
 	say(fd, "cancel seq=9\n");
 	expect("out", "switch 9 is called off");
-	assert_non_null(strstr(rig.out, "?[2J?\n  => this version does not know"));
-	assert_null(strchr(rig.out, 'x'));
+	assert_non_null(strstr(rig.out, "?[2J?\n  => not understood: control"));
+	assert_non_null(strstr(rig.out, "switch\n  => not understood: switch: seq: missing\n"));
+	assert_non_null(strstr(rig.out, "news seq=1\n  => not understood: unknown verb 'news'\n"));
+	assert_non_null(strstr(rig.out, "xxx\n  => not understood: line longer than 4096 bytes\n"));
 	stop_agent(fd);
 	assert_int_equal(stop_listener(SIGINT), TIERCTL_OK);
 }
@@ -174,36 +179,42 @@ static void test_explanations(void **state)
 		const char *words;
 	} EXAMPLES[] = {
 		{"switch seq=3 from=large to=small mode=immediate overlap=0 deadline_ms=0 "
-		 "reason=oom-host culprit=hog:12",
-		 "at once: unload large, load small; why: oom-host, because of hog:12"},
+		 "reason=oom-host culprit=h%20o%1Bg:12",
+		 "at once: unload large, load small; why: oom-host, because of h o\\x1bg:12"},
 		{"switch seq=3 from=large to=off mode=planned overlap=0 deadline_ms=120000 "
 		 "reason=use-over-upgrade culprit=-",
 		 "let running requests end (within 120 s), then: unload large; why: "
 		 "use-over-upgrade"},
-		{"switch seq=4 from=off to=small mode=planned overlap=1 deadline_ms=x reason=calm "
+		{"switch seq=4 from=off to=small mode=planned overlap=1 deadline_ms=0 reason=- "
 		 "culprit=-",
-		 "let running requests end (within 0 s), then: load small; why: calm; both may be "
-		 "in memory at once"},
+		 "let running requests end (within 0 s), then: load small; why: not said; both may "
+		 "be in memory at once"},
 		{"cancel seq=4", "switch 4 is called off: keep what is loaded"},
+		{"state seq=4 wanted=small actual=? phase=steady paused=0",
+		 "small should be loaded; no manager has said what is (steady)"},
 		{"state seq=4 wanted=small actual=small phase=steady paused=0",
 		 "small is loaded, as it should be (steady)"},
 		{"state seq=4 wanted=small actual=large phase=draining paused=1",
 		 "small should be loaded, large is (draining, paused)"},
-		{"notify seq=4 text=The%20model%20is%2E%0A%C3%A9%00.%4", "The model is.????.%4"},
-		{"notify seq=4 text=50%25%20full.\x1b more=1", "50% full.?"},
-		{"notify seq=4", "a notice without a text"},
-		{"stat", "this version does not know what that means"},
-		{"states x=1", "this version does not know what that means"},
-		{"", "this version does not know what that means"},
+		{"notify seq=4 text=50%25%20full%2E%C3%A9", "50% full.\xc3\xa9"},
 	};
+	const struct manager_line unknown = {.verb = 99};
+	char words[512];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(EXAMPLES); i++) {
-		char words[512];
+		struct manager_line line;
+		char error[128];
 
-		assert_true(listen_explain(EXAMPLES[i].line, words, sizeof(words)) > 0);
+		assert_int_equal(protocol_parse_manager_line(EXAMPLES[i].line,
+							     strlen(EXAMPLES[i].line), &line, error,
+							     sizeof(error)),
+				 0);
+		assert_true(listen_explain(&line, words, sizeof(words)) > 0);
 		assert_string_equal(words, EXAMPLES[i].words);
 	}
+	assert_true(listen_explain(&unknown, words, sizeof(words)) > 0);
+	assert_string_equal(words, "this version does not know what that means");
 }
 
 int main(void)

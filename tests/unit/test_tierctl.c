@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <time.h>
 
-#include "app/control_client.h"
 #include "base/units.h"
+#include "client/client.h"
 
 static struct rig rig;
+
+static const struct control_line STATUS = {.verb = CONTROL_STATUS};
+static const struct control_line PAUSE = {.verb = CONTROL_PAUSE};
 
 static int setup(void **state)
 {
@@ -39,7 +42,7 @@ static void test_status(void **state)
 			 TIERCTL_OK);
 	assert_string_equal(rig.out, "tier large\nend of line\n");
 	assert_string_equal(rig.err, "");
-	assert_int_equal(strncmp(rig.line, "status format=text reply=tierctl-", 33), 0);
+	assert_int_equal(strncmp(rig.line, "status reply=reply-", 19), 0);
 	assert_int_equal(rig_ask(&rig, ARGUMENTS("status", "--json"), "ok\n{}\nend\n"), TIERCTL_OK);
 	assert_string_equal(rig.out, "{}\n");
 	assert_int_equal(strncmp(rig.line, "status format=json reply=", 25), 0);
@@ -67,7 +70,7 @@ static void test_lines_of_a_manager(void **state)
 	assert_int_equal(rig_run(&rig, ARGUMENTS("hello", "--tier", "small.q4_K-m", "--pid", "42")),
 			 0);
 	rig_take_line(&rig);
-	assert_string_equal(rig.line, "hello version=1 tier=small.q4_K-m pid=42");
+	assert_string_equal(rig.line, "hello tier=small.q4_K-m pid=42 version=1");
 	assert_int_equal(rig_run(&rig, ARGUMENTS("hello")), 0);
 	rig_take_line(&rig);
 	assert_string_equal(rig.line, "hello version=1");
@@ -84,7 +87,7 @@ static void test_lines_of_a_manager(void **state)
 						 "--ttft-ms=95", "--tier=large")),
 			 0);
 	rig_take_line(&rig);
-	assert_string_equal(rig.line, "task-end id=chat%207 tier=large ms=1830 ok=1 tokens=210 "
+	assert_string_equal(rig.line, "task-end id=chat%207 ms=1830 ok=1 tier=large tokens=210 "
 				      "ttft_ms=95");
 	assert_int_equal(rig_run(&rig, ARGUMENTS("task-end", "8", "0", "failed")), 0);
 	rig_take_line(&rig);
@@ -215,14 +218,14 @@ static pid_t play_agent(const char *text, size_t len, size_t first)
 	_exit(0);
 }
 
-static int request(const char *text, size_t len, size_t first, struct control_reply *ret_reply)
+static int request(const char *text, size_t len, size_t first, struct tierd_reply *ret_reply)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	struct sigaction before;
 
 	sigaction(SIGPIPE, &ignore, &before);
 	pid_t pid = play_agent(text, len, first);
-	int r = control_request(rig.tree.root, "status", 5000, ret_reply);
+	int r = tierd_request(rig.tree.root, &STATUS, 5000, ret_reply);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	sigaction(SIGPIPE, &before, NULL);
 	assert_int_equal(rig_count_replies(&rig), 0);
@@ -235,12 +238,12 @@ static void test_reply_in_pieces(void **state)
 
 	(void)state;
 	for (size_t first = 1; first < sizeof(REPLY) - 1; first++) {
-		struct control_reply reply;
+		struct tierd_reply reply;
 
 		assert_int_equal(request(REPLY, sizeof(REPLY) - 1, first, &reply), 0);
 		assert_true(reply.is_ok);
 		assert_string_equal(reply.text, "line one\nend two\n");
-		control_reply_free(&reply);
+		tierd_reply_free(&reply);
 	}
 }
 
@@ -248,14 +251,14 @@ static void test_long_reply(void **state)
 {
 	const size_t len = MIB;
 	char *text = malloc(len + 1);
-	struct control_reply reply;
+	struct tierd_reply reply;
 
 	(void)state;
 	assert_non_null(text);
 	snprintf(text, len + 1, "ok\n%0*d\nend\n", (int)len - 3 - 5, 0);
 	assert_int_equal(request(text, len, 0, &reply), 0);
 	assert_int_equal(reply.len, len - 3 - 4);
-	control_reply_free(&reply);
+	tierd_reply_free(&reply);
 	free(text);
 }
 
@@ -268,7 +271,7 @@ static void test_replies_that_are_none(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(REPLIES); i++) {
-		struct control_reply reply = {.text = NULL};
+		struct tierd_reply reply = {.text = NULL};
 
 		assert_int_equal(request(REPLIES[i], strlen(REPLIES[i]), 0, &reply), -EPROTO);
 		assert_null(reply.text);
@@ -277,9 +280,9 @@ static void test_replies_that_are_none(void **state)
 
 static void test_endless_reply(void **state)
 {
-	const size_t len = CONTROL_REPLY_MAX + MIB / 2;
+	const size_t len = TIERD_REPLY_MAX + MIB / 2;
 	char *text = malloc(len);
-	struct control_reply reply = {.text = NULL};
+	struct tierd_reply reply = {.text = NULL};
 
 	(void)state;
 	assert_non_null(text);
@@ -292,20 +295,20 @@ static void test_endless_reply(void **state)
 static void test_hostile_reply_is_scrubbed(void **state)
 {
 	static const char REPLY[] = "ok\n\x1b]0;x\x07 a\0b \xff \xc2\x9b\nend\nend\nmore";
-	struct control_reply reply;
+	struct tierd_reply reply;
 
 	(void)state;
 	assert_int_equal(request(REPLY, sizeof(REPLY) - 1, 0, &reply), 0);
 	assert_string_equal(reply.text, "?]0;x? a?b ? ??\n");
-	control_reply_free(&reply);
+	tierd_reply_free(&reply);
 }
 
 static void test_silent_agent(void **state)
 {
-	struct control_reply reply = {.text = NULL};
+	struct tierd_reply reply = {.text = NULL};
 
 	(void)state;
-	assert_int_equal(control_request(rig.tree.root, "status", 50, &reply), -ETIMEDOUT);
+	assert_int_equal(tierd_request(rig.tree.root, &STATUS, 50, &reply), -ETIMEDOUT);
 	assert_null(reply.text);
 	rig_take_line(&rig); /* it was told */
 }
@@ -313,27 +316,34 @@ static void test_silent_agent(void **state)
 static void test_control_fifo_that_is_full(void **state)
 {
 	static const char FILL[PROTOCOL_LINE_MAX] = "";
-	struct control_reply reply = {.text = NULL};
+	struct tierd_reply reply = {.text = NULL};
 
 	(void)state;
 	while (write(rig.control_fd, FILL, sizeof(FILL)) > 0)
 		;
 	assert_int_equal(errno, EAGAIN);
-	assert_int_equal(control_send(rig.tree.root, "pause", 50), -EAGAIN);
-	assert_int_equal(control_request(rig.tree.root, "pause", 50, &reply), -EAGAIN);
+	assert_int_equal(tierd_send(rig.tree.root, &PAUSE, 50), -EAGAIN);
+	assert_int_equal(tierd_request(rig.tree.root, &PAUSE, 50, &reply), -EAGAIN);
 }
 
-static void test_overlong_line_is_not_sent(void **state)
+static void test_what_no_line_can_say_is_not_sent(void **state)
 {
-	char line[PROTOCOL_LINE_MAX + 1];
+	static const struct control_line BAD[] = {
+		{.verb = 0},
+		{.verb = CONTROL_TASK_BEGIN},
+		{.verb = CONTROL_TASK_BEGIN, .command.id = "a\nb"},
+		{.verb = CONTROL_ACK, .command.ack_state = 99},
+	};
+	struct tierd_reply reply = {.text = NULL};
+	char byte;
 
 	(void)state;
-	memset(line, 'x', sizeof(line));
-	line[PROTOCOL_LINE_MAX] = '\0';
-	assert_int_equal(control_send(rig.tree.root, line, 50), -EMSGSIZE);
-	line[PROTOCOL_LINE_MAX - 1] = '\0';
-	assert_int_equal(control_send(rig.tree.root, line, 50), 0);
-	rig_take_line(&rig);
+	for (size_t i = 0; i < ARRAY_SIZE(BAD); i++) {
+		assert_int_equal(tierd_send(rig.tree.root, &BAD[i], 50), -EINVAL);
+		assert_int_equal(tierd_request(rig.tree.root, &BAD[i], 50, &reply), -EINVAL);
+	}
+	assert_int_equal(read(rig.control_fd, &byte, 1), -1);
+	assert_int_equal(errno, EAGAIN);
 }
 
 /* A signal ends the program as usual, and the FIFO goes first. */
@@ -399,7 +409,7 @@ int main(void)
 		WITH_AGENT(test_hostile_reply_is_scrubbed),
 		WITH_AGENT(test_silent_agent),
 		WITH_AGENT(test_control_fifo_that_is_full),
-		WITH_AGENT(test_overlong_line_is_not_sent),
+		WITH_AGENT(test_what_no_line_can_say_is_not_sent),
 		WITH_AGENT(test_signals_leave_nothing),
 		WITH_AGENT(test_lost_output_is_an_error),
 		ALONE(test_config_commands),

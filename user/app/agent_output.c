@@ -85,8 +85,9 @@ static int manager_repeat(void *context)
 	struct agent *agent = context;
 	struct manager_line line;
 
-	engine_get_state_line(agent->engine, &line);
-	line_send(agent, &line);
+	/* There is none before the first samples. */
+	if (engine_get_state_line(agent->engine, &line))
+		line_send(agent, &line);
 	if (engine_get_pending_switch(agent->engine, &line))
 		line_send(agent, &line);
 	return 0;

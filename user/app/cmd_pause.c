@@ -2,19 +2,26 @@
 /* tierctl pause, resume, reload: one word to the agent, and its answer. */
 #include "tierctl.h"
 
+static int ask(const struct tierctl *tierctl, enum control_verb verb)
+{
+	const struct control_line line = {.verb = verb};
+
+	return tierctl_ask(tierctl, &line);
+}
+
 static int run_pause(const struct tierctl *tierctl)
 {
-	return tierctl_ask(tierctl, "pause");
+	return ask(tierctl, CONTROL_PAUSE);
 }
 
 static int run_resume(const struct tierctl *tierctl)
 {
-	return tierctl_ask(tierctl, "resume");
+	return ask(tierctl, CONTROL_RESUME);
 }
 
 static int run_reload(const struct tierctl *tierctl)
 {
-	return tierctl_ask(tierctl, "reload");
+	return ask(tierctl, CONTROL_RELOAD);
 }
 
 const struct tierctl_command TIERCTL_PAUSE = {

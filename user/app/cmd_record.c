@@ -10,15 +10,14 @@ static int run(const struct tierctl *tierctl)
 {
 	const char *name = tierctl->operand_count > 0 ? tierctl->operands[0] : NULL;
 	bool is_stop = tierctl_get(tierctl, TIERCTL_KEY_STOP);
-	char word[3 * PROTOCOL_NAME_LEN];
-	char line[sizeof(word) + 32];
+	struct control_line line = {.verb = is_stop ? CONTROL_RECORD_STOP : CONTROL_RECORD};
 
 	if (is_stop == (name != NULL)) {
 		fprintf(stderr, "tierctl record: a name, or --stop\n");
 		return TIERCTL_USAGE;
 	}
 	if (is_stop)
-		return tierctl_ask(tierctl, "record-stop");
+		return tierctl_ask(tierctl, &line);
 	if (name[0] == '\0' || strlen(name) >= PROTOCOL_NAME_LEN || strchr(name, '/')) {
 		fprintf(stderr,
 			"tierctl record: %s: not a plain name of 1 to %d bytes; the agent "
@@ -26,9 +25,8 @@ static int run(const struct tierctl *tierctl)
 			name, PROTOCOL_NAME_LEN - 1);
 		return TIERCTL_USAGE;
 	}
-	protocol_escape(name, strlen(name), word, sizeof(word));
-	snprintf(line, sizeof(line), "record name=%s", word);
-	return tierctl_ask(tierctl, line);
+	memcpy(line.name, name, strlen(name) + 1);
+	return tierctl_ask(tierctl, &line);
 }
 
 static const struct argp_option OPTIONS[] = {

@@ -3,17 +3,18 @@
  * tierctl hello, ack, task-begin, task-end: what a manager says, for scripts and for trying things
  * out. The agent does not answer these; what it makes of them shows in its log and status.
  */
-#include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "base/units.h"
-#include "control_client.h"
+#include "client/client.h"
 #include "option_table.h"
 #include "tierctl.h"
 #include "tierd/protocol.h"
+
+enum {
+	ERROR_LEN = 256,
+};
 
 static int complain(const char *what, const char *value)
 {
@@ -21,116 +22,92 @@ static int complain(const char *what, const char *value)
 	return TIERCTL_USAGE;
 }
 
-static int send_line(const struct tierctl *tierctl, const char *line)
+/* Nothing is written where the value is NULL: an option that was not given. */
+static void add_pair(struct text *text, const char *key, const char *value)
 {
-	int r = control_send(tierctl->run_dir, line, CONTROL_TIMEOUT_MS);
+	char word[PROTOCOL_LINE_MAX];
+
+	if (!value)
+		return;
+	protocol_escape(value, strlen(value), word, sizeof(word));
+	text_add(text, " %s=%s", key, word);
+}
+
+/* What the words mean, and whether they mean anything, is for the protocol's table to say. */
+static int send_text(const struct tierctl *tierctl, struct text *text)
+{
+	const char *tier = tierctl_get(tierctl, TIERCTL_KEY_TIER);
+	struct control_line line;
+	char error[ERROR_LEN];
+	int len = text_finish(text);
+
+	if (tier && !option_is_tier_name(tier))
+		return complain("not a tier's name", tier);
+	if (len < 0)
+		return complain("too long", tierctl->operands[0]);
+	if (protocol_parse_control_line(text->buffer, (size_t)len, &line, error, sizeof(error)) <
+	    0) {
+		fprintf(stderr, "tierctl: %s\n", error);
+		return TIERCTL_USAGE;
+	}
+	int r = tierd_send(tierctl->run_dir, &line, TIERD_CLIENT_TIMEOUT_MS);
 
 	return r < 0 ? tierctl_complain(tierctl, r) : TIERCTL_OK;
 }
 
 static int run_hello(const struct tierctl *tierctl)
 {
-	const char *tier = tierctl_get(tierctl, TIERCTL_KEY_TIER);
-	const char *pid = tierctl_get(tierctl, TIERCTL_KEY_PID);
-	char line[PROTOCOL_LINE_MAX];
-	uint64_t number = 0;
+	char buffer[PROTOCOL_LINE_MAX];
+	struct text text;
 
-	if (tier && !option_is_tier_name(tier))
-		return complain("not a tier's name", tier);
-	if (pid && (units_parse_u64(pid, &number) < 0 || number == 0 || number > INT32_MAX))
-		return complain("not a process id", pid);
-	snprintf(line, sizeof(line), "hello version=%d%s%s%s%s", PROTOCOL_VERSION,
-		 tier ? " tier=" : "", tier ? tier : "", pid ? " pid=" : "", pid ? pid : "");
-	return send_line(tierctl, line);
+	text_init(&text, buffer, sizeof(buffer));
+	text_add(&text, "hello version=%d", PROTOCOL_VERSION);
+	add_pair(&text, "tier", tierctl_get(tierctl, TIERCTL_KEY_TIER));
+	add_pair(&text, "pid", tierctl_get(tierctl, TIERCTL_KEY_PID));
+	return send_text(tierctl, &text);
 }
 
 static int run_ack(const struct tierctl *tierctl)
 {
-	static const char *const STATES[] = {"draining", "loading", "done", "failed"};
-	const char *seq = tierctl->operands[0];
-	const char *state = tierctl->operands[1];
-	char line[PROTOCOL_LINE_MAX];
-	uint64_t number = 0;
+	char buffer[PROTOCOL_LINE_MAX];
+	struct text text;
 
-	if (units_parse_u64(seq, &number) < 0)
-		return complain("not the number of a switch line", seq);
-	for (size_t i = 0; i < ARRAY_SIZE(STATES); i++) {
-		if (strcmp(STATES[i], state) != 0)
-			continue;
-		snprintf(line, sizeof(line), "ack seq=%s state=%s", seq, state);
-		return send_line(tierctl, line);
-	}
-	return complain("not one of draining, loading, done, failed", state);
-}
-
-/* Writes " KEY=VALUE" where the option was given. */
-static int add_number(const struct tierctl *tierctl, enum tierctl_key key, const char *name,
-		      struct text *line)
-{
-	const char *value = tierctl_get(tierctl, key);
-	uint64_t number;
-
-	if (!value)
-		return 0;
-	if (units_parse_u64(value, &number) < 0)
-		return -EINVAL;
-	text_add(line, " %s=%s", name, value);
-	return 0;
-}
-
-static int add_task(const struct tierctl *tierctl, struct text *line)
-{
-	const char *id = tierctl->operands[0];
-	const char *tier = tierctl_get(tierctl, TIERCTL_KEY_TIER);
-	char word[3 * EVENT_TASK_ID_LEN]; /* every byte may become %XX */
-
-	if (!id[0] || strlen(id) >= EVENT_TASK_ID_LEN)
-		return complain("not a task's name of up to 63 bytes", id);
-	if (tier && !option_is_tier_name(tier))
-		return complain("not a tier's name", tier);
-	protocol_escape(id, strlen(id), word, sizeof(word));
-	text_add(line, " id=%s%s%s", word, tier ? " tier=" : "", tier ? tier : "");
-	return TIERCTL_OK;
+	text_init(&text, buffer, sizeof(buffer));
+	text_add(&text, "ack");
+	add_pair(&text, "seq", tierctl->operands[0]);
+	add_pair(&text, "state", tierctl->operands[1]);
+	return send_text(tierctl, &text);
 }
 
 static int run_task_begin(const struct tierctl *tierctl)
 {
 	char buffer[PROTOCOL_LINE_MAX];
-	struct text line;
-	int status;
+	struct text text;
 
-	text_init(&line, buffer, sizeof(buffer));
-	text_add(&line, "task-begin");
-	status = add_task(tierctl, &line);
-	return status == TIERCTL_OK ? send_line(tierctl, buffer) : status;
+	text_init(&text, buffer, sizeof(buffer));
+	text_add(&text, "task-begin");
+	add_pair(&text, "id", tierctl->operands[0]);
+	add_pair(&text, "tier", tierctl_get(tierctl, TIERCTL_KEY_TIER));
+	return send_text(tierctl, &text);
 }
 
 static int run_task_end(const struct tierctl *tierctl)
 {
-	const char *ms = tierctl->operands[1];
 	const char *outcome = tierctl->operands[2];
 	bool is_ok = strcmp(outcome, "ok") == 0;
 	char buffer[PROTOCOL_LINE_MAX];
-	struct text line;
-	uint64_t number;
-	int status;
+	struct text text;
 
-	if (units_parse_u64(ms, &number) < 0)
-		return complain("not a number of milliseconds", ms);
 	if (!is_ok && strcmp(outcome, "failed") != 0)
 		return complain("not one of ok, failed", outcome);
-	text_init(&line, buffer, sizeof(buffer));
-	text_add(&line, "task-end");
-	status = add_task(tierctl, &line);
-	if (status != TIERCTL_OK)
-		return status;
-	text_add(&line, " ms=%s ok=%d", ms, is_ok);
-	if (add_number(tierctl, TIERCTL_KEY_TOKENS, "tokens", &line) < 0)
-		return complain("not a number of tokens", tierctl_get(tierctl, TIERCTL_KEY_TOKENS));
-	if (add_number(tierctl, TIERCTL_KEY_TTFT_MS, "ttft_ms", &line) < 0)
-		return complain("not a number of milliseconds",
-				tierctl_get(tierctl, TIERCTL_KEY_TTFT_MS));
-	return send_line(tierctl, buffer);
+	text_init(&text, buffer, sizeof(buffer));
+	text_add(&text, "task-end ok=%d", is_ok);
+	add_pair(&text, "id", tierctl->operands[0]);
+	add_pair(&text, "ms", tierctl->operands[1]);
+	add_pair(&text, "tier", tierctl_get(tierctl, TIERCTL_KEY_TIER));
+	add_pair(&text, "tokens", tierctl_get(tierctl, TIERCTL_KEY_TOKENS));
+	add_pair(&text, "ttft_ms", tierctl_get(tierctl, TIERCTL_KEY_TTFT_MS));
+	return send_text(tierctl, &text);
 }
 
 static const struct argp_option HELLO_OPTIONS[] = {

@@ -4,8 +4,10 @@
 
 static int run(const struct tierctl *tierctl)
 {
-	return tierctl_ask(tierctl, tierctl_get(tierctl, TIERCTL_KEY_JSON) ? "status format=json"
-									   : "status format=text");
+	const struct control_line line = {.verb = CONTROL_STATUS,
+					  .is_json = tierctl_get(tierctl, TIERCTL_KEY_JSON)};
+
+	return tierctl_ask(tierctl, &line);
 }
 
 static const struct argp_option OPTIONS[] = {

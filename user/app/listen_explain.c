@@ -2,144 +2,84 @@
 /* What a line of manager.fifo asks for, in words. One row per verb. */
 #include "listen_explain.h"
 
-#include <ctype.h>
 #include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "base/units.h"
+#include "base/utf8.h"
+#include "core/names.h"
 
 enum {
-	VALUE_LEN = 96, /* longer ones are cut: this is for people */
+	COMM_TEXT_LEN = 4 * RECORD_COMM_LEN + 1, /* every byte may become \xNN */
+	MS_PER_S = NS_PER_S / NS_PER_MS,
 };
 
-/* The value of key in line; "?" if it is not there. */
-static const char *get_value(const char *line, const char *key, char value[VALUE_LEN])
+static void explain_culprit(const struct manager_line *line, struct text *text)
 {
-	size_t key_len = strlen(key);
+	char comm[COMM_TEXT_LEN];
 
-	snprintf(value, VALUE_LEN, "?");
-	for (const char *word = strchr(line, ' '); word; word = strchr(word, ' ')) {
-		word++;
-		if (strncmp(word, key, key_len) != 0 || word[key_len] != '=')
-			continue;
-		const char *begin = word + key_len + 1;
-		size_t len = units_min(strcspn(begin, " "), VALUE_LEN - 1);
-		memcpy(value, begin, len);
-		value[len] = '\0';
-		break;
-	}
-	return value;
+	if (line->culprit_pid == 0)
+		return;
+	utf8_copy_printable(line->culprit_comm, strlen(line->culprit_comm), comm, sizeof(comm));
+	text_add(text, ", because of %s:%" PRIu32, comm, line->culprit_pid);
 }
 
-static bool is_value(const char *line, const char *key, const char *expected)
+static void explain_switch(const struct manager_line *line, struct text *text)
 {
-	char value[VALUE_LEN];
-
-	return strcmp(get_value(line, key, value), expected) == 0;
-}
-
-static void explain_switch(const char *line, struct text *text)
-{
-	char from[VALUE_LEN];
-	char to[VALUE_LEN];
-	char value[VALUE_LEN];
-	uint64_t deadline_ms = 0;
-
-	get_value(line, "from", from);
-	get_value(line, "to", to);
-	if (is_value(line, "mode", "immediate")) {
+	if (line->mode == SWITCH_IMMEDIATE)
 		text_add(text, "at once: ");
-	} else {
-		if (units_parse_u64(get_value(line, "deadline_ms", value), &deadline_ms) < 0)
-			deadline_ms = 0;
+	else
 		text_add(text, "let running requests end (within %" PRIu64 " s), then: ",
-			 deadline_ms / 1000);
-	}
-	if (strcmp(from, "off") != 0)
-		text_add(text, "unload %s%s", from, strcmp(to, "off") != 0 ? ", " : "");
-	if (strcmp(to, "off") != 0)
-		text_add(text, "load %s", to);
-	text_add(text, "; why: %s", get_value(line, "reason", value));
-	if (!is_value(line, "culprit", "-") && !is_value(line, "culprit", "?"))
-		text_add(text, ", because of %s", get_value(line, "culprit", value));
-	if (is_value(line, "overlap", "1"))
+			 line->deadline_ms / MS_PER_S);
+	if (strcmp(line->from, "off") != 0)
+		text_add(text, "unload %s%s", line->from, strcmp(line->to, "off") != 0 ? ", " : "");
+	if (strcmp(line->to, "off") != 0)
+		text_add(text, "load %s", line->to);
+	text_add(text, "; why: %s", line->reason[0] ? line->reason : "not said");
+	explain_culprit(line, text);
+	if (line->is_overlap_allowed)
 		text_add(text, "; both may be in memory at once");
 }
 
-static void explain_cancel(const char *line, struct text *text)
+static void explain_cancel(const struct manager_line *line, struct text *text)
 {
-	char seq[VALUE_LEN];
-
-	text_add(text, "switch %s is called off: keep what is loaded", get_value(line, "seq", seq));
+	text_add(text, "switch %" PRIu64 " is called off: keep what is loaded", line->seq);
 }
 
-static void explain_state(const char *line, struct text *text)
+static void explain_state(const struct manager_line *line, struct text *text)
 {
-	char wanted[VALUE_LEN];
-	char actual[VALUE_LEN];
-	char phase[VALUE_LEN];
-
-	get_value(line, "wanted", wanted);
-	get_value(line, "actual", actual);
-	if (strcmp(actual, "?") == 0)
-		text_add(text, "%s should be loaded; no manager has said what is", wanted);
-	else if (strcmp(actual, wanted) == 0)
-		text_add(text, "%s is loaded, as it should be", wanted);
+	if (!line->is_actual_known)
+		text_add(text, "%s should be loaded; no manager has said what is", line->to);
+	else if (strcmp(line->from, line->to) == 0)
+		text_add(text, "%s is loaded, as it should be", line->to);
 	else
-		text_add(text, "%s should be loaded, %s is", wanted, actual);
-	text_add(text, " (%s%s)", get_value(line, "phase", phase),
-		 is_value(line, "paused", "1") ? ", paused" : "");
+		text_add(text, "%s should be loaded, %s is", line->to, line->from);
+	text_add(text, " (%s%s)", switch_state_name(line->phase),
+		 line->is_paused ? ", paused" : "");
 }
 
-/* The sentence is for people already: only its escapes are undone. Printable ASCII, as all that
- * listen shows. */
-static void explain_notify(const char *line, struct text *text)
+/* The sentence is for people already. */
+static void explain_notify(const struct manager_line *line, struct text *text)
 {
-	const char *at = strstr(line, " text=");
-
-	if (!at)
-		text_add(text, "a notice without a text");
-	for (at = at ? at + strlen(" text=") : ""; *at && *at != ' '; at++) {
-		unsigned long byte = (unsigned char)*at;
-
-		if (*at == '%' && isxdigit((unsigned char)at[1]) &&
-		    isxdigit((unsigned char)at[2])) {
-			const char digits[] = {at[1], at[2], '\0'};
-
-			byte = strtoul(digits, NULL, 16);
-			at += 2;
-		}
-		text_add(text, "%c", byte >= ' ' && byte < 0x7f ? (int)byte : '?');
-	}
+	text_add(text, "%s", line->text);
 }
 
-static const struct {
-	const char *verb;
-	void (*explain)(const char *line, struct text *text);
-} VERBS[] = {
-	{"switch", explain_switch},
-	{"cancel", explain_cancel},
-	{"state", explain_state},
-	{"notify", explain_notify},
+static void (*const EXPLAIN[])(const struct manager_line *line, struct text *text) = {
+	[MANAGER_SWITCH] = explain_switch,
+	[MANAGER_CANCEL] = explain_cancel,
+	[MANAGER_STATE] = explain_state,
+	[MANAGER_NOTIFY] = explain_notify,
 };
 
-int listen_explain(const char *line, char *buffer, size_t size)
+int listen_explain(const struct manager_line *line, char *buffer, size_t size)
 {
-	size_t verb_len = strcspn(line, " ");
 	struct text text;
 
 	text_init(&text, buffer, size);
-	for (size_t i = 0; i < ARRAY_SIZE(VERBS); i++) {
-		if (strlen(VERBS[i].verb) == verb_len &&
-		    strncmp(VERBS[i].verb, line, verb_len) == 0) {
-			VERBS[i].explain(line, &text);
-			return text_finish(&text);
-		}
-	}
-	text_add(&text, "this version does not know what that means");
+	if (line->verb < ARRAY_SIZE(EXPLAIN) && EXPLAIN[line->verb])
+		EXPLAIN[line->verb](line, &text);
+	else
+		text_add(&text, "this version does not know what that means");
 	return text_finish(&text);
 }

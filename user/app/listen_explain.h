@@ -5,10 +5,12 @@
 
 #include <stddef.h>
 
+#include "tierd/protocol.h"
+
 /*
- * line is without its newline, printable and NUL-terminated. Returns the length of the words;
- * -EMSGSIZE (and an empty buffer) if they do not fit.
+ * Returns the length of the words, which are harmless to a terminal; -EMSGSIZE (and an empty
+ * buffer) if they do not fit.
  */
-int listen_explain(const char *line, char *buffer, size_t size);
+int listen_explain(const struct manager_line *line, char *buffer, size_t size);
 
 #endif

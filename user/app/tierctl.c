@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "control_client.h"
+#include "client/client.h"
 #include "options.h"
 #include "version.h"
 
@@ -213,14 +213,14 @@ int tierctl_run(int argc, char **argv)
 
 int tierctl_complain(const struct tierctl *tierctl, int result)
 {
-	fprintf(stderr, "tierctl: %s: %s\n", tierctl->run_dir, control_explain(result));
+	fprintf(stderr, "tierctl: %s: %s\n", tierctl->run_dir, tierd_explain(result));
 	return TIERCTL_UNAVAILABLE;
 }
 
-int tierctl_ask(const struct tierctl *tierctl, const char *line)
+int tierctl_ask(const struct tierctl *tierctl, const struct control_line *line)
 {
-	struct control_reply reply;
-	int r = control_request(tierctl->run_dir, line, CONTROL_TIMEOUT_MS, &reply);
+	struct tierd_reply reply;
+	int r = tierd_request(tierctl->run_dir, line, TIERD_CLIENT_TIMEOUT_MS, &reply);
 
 	if (r < 0)
 		return tierctl_complain(tierctl, r);
@@ -229,7 +229,7 @@ int tierctl_ask(const struct tierctl *tierctl, const char *line)
 	else
 		fprintf(stderr, "tierctl: the agent says: %s", reply.text);
 	int status = reply.is_ok ? TIERCTL_OK : TIERCTL_NO;
-	control_reply_free(&reply);
+	tierd_reply_free(&reply);
 	return status;
 }
 

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tierd/protocol.h"
+
 enum tierctl_exit {
 	TIERCTL_OK = 0,
 	TIERCTL_NO = 1,          /* a negative answer, or something failed */
@@ -95,7 +97,7 @@ int tierctl_run(int argc, char **argv);
 const char *tierctl_get(const struct tierctl *tierctl, enum tierctl_key key);
 
 /* Asks the agent, prints the body of its answer, and says on stderr what failed. */
-int tierctl_ask(const struct tierctl *tierctl, const char *line);
+int tierctl_ask(const struct tierctl *tierctl, const struct control_line *line);
 
 /* Says on stderr why the agent could not be talked to. Returns TIERCTL_UNAVAILABLE. */
 int tierctl_complain(const struct tierctl *tierctl, int result);

@@ -45,7 +45,7 @@ static bool is_lock_file_current(const struct manager_fifo *fifo)
 	struct stat info;
 
 	return fifo->lock_file.st_nlink > 0 &&
-	       fstatat(fifo->dir->fd, MANAGER_FIFO_LOCK, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(fifo->dir->fd, PROTOCOL_MANAGER_LOCK, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       info.st_dev == fifo->lock_file.st_dev && info.st_ino == fifo->lock_file.st_ino;
 }
 
@@ -55,7 +55,7 @@ static int make_lock_file(struct manager_fifo *fifo)
 	const struct run_dir *dir = fifo->dir;
 	bool has_group = dir->group != (gid_t)-1;
 	_cleanup_close_ int fd =
-		openat(dir->fd, MANAGER_FIFO_LOCK,
+		openat(dir->fd, PROTOCOL_MANAGER_LOCK,
 		       O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, FIFO_MODE_ALONE);
 	struct stat info;
 
@@ -72,11 +72,6 @@ static int make_lock_file(struct manager_fifo *fifo)
 		return -errno;
 	fifo->lock_file = info;
 	return 0;
-}
-
-int manager_fifo_lock_reader(int dir_fd)
-{
-	return run_dir_lock_file(dir_fd, MANAGER_FIFO_LOCK, O_RDONLY, 0);
 }
 
 static bool is_read(int write_fd)
@@ -245,7 +240,7 @@ void manager_fifo_destroy(struct manager_fifo *fifo)
 	stop_watching(fifo);
 	run_fifo_remove(&fifo->node);
 	if (is_lock_file_current(fifo))
-		unlinkat(fifo->node.dir_fd, MANAGER_FIFO_LOCK, 0);
+		unlinkat(fifo->node.dir_fd, PROTOCOL_MANAGER_LOCK, 0);
 	free(fifo);
 }
 

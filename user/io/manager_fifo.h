@@ -21,8 +21,6 @@
 #include "io/loop.h"
 #include "io/run_dir.h"
 
-#define MANAGER_FIFO_LOCK "manager.fifo.lock"
-
 struct manager_fifo;
 
 /* Each returns 0, or a negative errno that ends the loop. */
@@ -74,12 +72,5 @@ int manager_fifo_check(struct manager_fifo *fifo);
 bool manager_fifo_is_watched(const struct manager_fifo *fifo);
 bool manager_fifo_has_reader(const struct manager_fifo *fifo);
 const struct manager_fifo_counters *manager_fifo_get_counters(const struct manager_fifo *fifo);
-
-/*
- * The reader's side: makes the caller the one reader, until it closes the descriptor that this
- * returns. -EBUSY if there is another reader, -ENOENT if there is no agent, or another negative
- * errno. dir_fd is the run directory.
- */
-int manager_fifo_lock_reader(int dir_fd);
 
 #endif

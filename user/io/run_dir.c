@@ -12,10 +12,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/lock_file.h"
 #include "tierd/protocol.h"
 
 #define LOCK_NAME "tierd.lock"
@@ -27,7 +27,6 @@ enum {
 	REPLIES_MODE_ALONE = 0700,
 	LOCK_MODE = 0600,
 	GROUP_BUFFER = 4096,
-	LOCK_TRIES = 8,
 };
 
 __attribute__((format(printf, 4, 5))) static int fail(int err, char *error, size_t error_size,
@@ -71,41 +70,6 @@ static int make_directories(const char *path, bool *ret_is_created)
 	return *ret_is_created || errno == EEXIST ? 0 : -errno;
 }
 
-static bool is_named(int dir_fd, const char *name, int fd)
-{
-	struct stat opened;
-	struct stat named;
-
-	return fstat(fd, &opened) == 0 && fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
-}
-
-/*
- * The file under the lock may have been unlinked by an agent that ended between our open and our
- * flock; then the lock means nothing and is taken again on the new file.
- */
-int run_dir_lock_file(int dir_fd, const char *name, int flags, mode_t mode)
-{
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		_cleanup_close_ int fd =
-			openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, mode);
-		struct stat info;
-
-		if (fd < 0)
-			return errno == ELOOP ? -EEXIST : -errno;
-		if (fstat(fd, &info))
-			return -errno;
-		/* A hard link may lead to anybody's file. None is left of one that was unlinked. */
-		if (!S_ISREG(info.st_mode) || info.st_nlink > 1)
-			return -EEXIST;
-		if (flock(fd, LOCK_EX | LOCK_NB))
-			return errno == EWOULDBLOCK ? -EBUSY : -errno;
-		if (is_named(dir_fd, name, fd))
-			return TAKE_FD(fd);
-	}
-	return -EBUSY;
-}
-
 static int open_replies(const struct run_dir *dir)
 {
 	bool has_group = dir->group != (gid_t)-1;
@@ -130,7 +94,7 @@ static int open_replies(const struct run_dir *dir)
 
 static int take_lock(const struct run_dir *dir)
 {
-	return run_dir_lock_file(dir->fd, LOCK_NAME, O_RDWR | O_CREAT, LOCK_MODE);
+	return lock_file_take(dir->fd, LOCK_NAME, O_RDWR | O_CREAT, LOCK_MODE);
 }
 
 int run_dir_open(const char *path, struct run_dir *ret_dir, char *error, size_t error_size)
@@ -177,7 +141,7 @@ static int check_lock(struct run_dir *dir)
 {
 	int fd;
 
-	if (is_named(dir->fd, LOCK_NAME, dir->lock_fd))
+	if (lock_file_is_named(dir->fd, LOCK_NAME, dir->lock_fd))
 		return 0;
 	fd = take_lock(dir);
 	if (fd < 0)
@@ -193,7 +157,7 @@ int run_dir_check(struct run_dir *dir)
 	int fd;
 
 	/* Without the lock the rest may be another agent's. */
-	if (err || is_named(dir->fd, PROTOCOL_REPLY_DIR, dir->replies_fd))
+	if (err || lock_file_is_named(dir->fd, PROTOCOL_REPLY_DIR, dir->replies_fd))
 		return err;
 	fd = open_replies(dir);
 	if (fd < 0)

@@ -47,14 +47,6 @@ int run_dir_check(struct run_dir *dir);
  * allowed. */
 void run_dir_close(struct run_dir *dir);
 
-/*
- * Takes an exclusive flock on a regular file in a directory, without waiting. flags and mode are
- * those of openat(). Returns a descriptor that holds the lock until it is closed; -EBUSY if
- * somebody else holds it, -EEXIST if it is not a regular file or has several links, or another
- * negative errno.
- */
-int run_dir_lock_file(int dir_fd, const char *name, int flags, mode_t mode);
-
 /* A FIFO of ours in the run directory. */
 struct run_fifo {
 	int dir_fd;

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The asking side of control.fifo: see control_client.h. Signals that end a process are held back
+ * One question and its answer: see client.h. Signals that end a process are held back
  * while the reply FIFO exists: a signalfd makes poll() return, the FIFO is removed, and then the
  * signal, still pending, takes effect.
  */
-#include "control_client.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,12 +14,12 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/units.h"
 #include "base/utf8.h"
-#include "tierd/protocol.h"
+#include "client/client.h"
+#include "client/send.h"
 
 enum {
 	REPLY_STEP = 64 * 1024,
@@ -41,14 +39,6 @@ struct exchange {
 	size_t size;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static void exchange_close(struct exchange *exchange)
 {
 	if (exchange->name[0])
@@ -67,79 +57,14 @@ static void exchange_init(struct exchange *exchange, int timeout_ms)
 		.replies_fd = -1,
 		.reply_fd = -1,
 		.signal_fd = -1,
-		.deadline_ns = now_ns() + (uint64_t)timeout_ms * NS_PER_MS,
+		.deadline_ns = client_now_ns() + (uint64_t)timeout_ms * NS_PER_MS,
 	};
-}
-
-/* Waits for events on fd. 0; -ETIMEDOUT; -EINTR if a held-back signal came. */
-static int wait_for(const struct exchange *exchange, int fd, short events)
-{
-	struct pollfd fds[] = {
-		{.fd = fd, .events = events},
-		{.fd = exchange->signal_fd, .events = POLLIN},
-	};
-
-	for (;;) {
-		uint64_t left_ms = units_minus(exchange->deadline_ns, now_ns()) / NS_PER_MS;
-		int r = poll(fds, ARRAY_SIZE(fds), (int)left_ms);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (fds[1].revents)
-			return -EINTR;
-		return r == 0 ? -ETIMEDOUT : 0;
-	}
 }
 
 static int open_run_dir(struct exchange *exchange, const char *run_dir)
 {
 	exchange->dir_fd = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return exchange->dir_fd < 0 ? -errno : 0;
-}
-
-static int is_fifo(int fd)
-{
-	struct stat status;
-
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	return S_ISFIFO(status.st_mode) ? 0 : -EPROTO;
-}
-
-/* One write, so that lines of several askers never mix. */
-static int send_line(const struct exchange *exchange, const char *line, size_t len)
-{
-	_cleanup_close_ int fd = openat(exchange->dir_fd, PROTOCOL_CONTROL_FIFO,
-					O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	int r = is_fifo(fd);
-	while (r == 0) {
-		ssize_t written = write(fd, line, len);
-
-		if (written >= 0)
-			return (size_t)written == len ? 0 : -EPROTO;
-		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
-		r = wait_for(exchange, fd, POLLOUT);
-	}
-	return r == -ETIMEDOUT ? -EAGAIN : r;
-}
-
-int control_send(const char *run_dir, const char *line, int timeout_ms)
-{
-	_cleanup_(exchange_close) struct exchange exchange;
-	char text[PROTOCOL_LINE_MAX + 1];
-	int len = snprintf(text, sizeof(text), "%s\n", line);
-
-	exchange_init(&exchange, timeout_ms);
-	if (len < 0 || (size_t)len >= sizeof(text))
-		return -EMSGSIZE;
-	int r = open_run_dir(&exchange, run_dir);
-	return r < 0 ? r : send_line(&exchange, text, (size_t)len);
 }
 
 /* Opened before the line is sent: the agent writes only where somebody reads. */
@@ -154,13 +79,12 @@ static int make_reply_fifo(struct exchange *exchange)
 		return -errno;
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		return -EIO;
-	snprintf(name, sizeof(name), "tierctl-%d-%016" PRIx64, (int)getpid(), number);
+	snprintf(name, sizeof(name), "reply-%d-%016" PRIx64, (int)getpid(), number);
 	if (mkfifoat(exchange->replies_fd, name, 0600) < 0)
 		return -errno;
 	memcpy(exchange->name, name, sizeof(name));
-	exchange->reply_fd =
-		openat(exchange->replies_fd, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-	return exchange->reply_fd < 0 ? -errno : is_fifo(exchange->reply_fd);
+	exchange->reply_fd = client_open_fifo(exchange->replies_fd, name, O_RDONLY);
+	return exchange->reply_fd < 0 ? exchange->reply_fd : 0;
 }
 
 /* Room for at least one more step and a NUL. */
@@ -168,7 +92,7 @@ static int grow(struct exchange *exchange)
 {
 	if (exchange->size - exchange->len > REPLY_STEP)
 		return 0;
-	if (exchange->len > CONTROL_REPLY_MAX)
+	if (exchange->len > TIERD_REPLY_MAX)
 		return -EMSGSIZE;
 	size_t size = exchange->size + 2 * (size_t)REPLY_STEP;
 	char *text = realloc(exchange->text, size);
@@ -206,7 +130,8 @@ static int read_some(struct exchange *exchange)
 static int read_reply(struct exchange *exchange)
 {
 	for (;;) {
-		int r = wait_for(exchange, exchange->reply_fd, POLLIN);
+		int r = client_wait(exchange->reply_fd, POLLIN, exchange->deadline_ns,
+				    exchange->signal_fd);
 
 		if (r == 0)
 			r = read_some(exchange);
@@ -216,7 +141,7 @@ static int read_reply(struct exchange *exchange)
 }
 
 /* `ok` or `error TEXT`, a newline, and the rest. */
-static int parse_reply(struct exchange *exchange, struct control_reply *ret_reply)
+static int parse_reply(struct exchange *exchange, struct tierd_reply *ret_reply)
 {
 	static const char OK[] = "ok\n";
 	static const char ERROR[] = "error ";
@@ -233,24 +158,22 @@ static int parse_reply(struct exchange *exchange, struct control_reply *ret_repl
 	return 0;
 }
 
-static int ask(struct exchange *exchange, const char *run_dir, const char *line)
+static int ask(struct exchange *exchange, const char *run_dir, const struct control_line *line)
 {
-	char text[PROTOCOL_LINE_MAX + 1];
+	struct control_line asked = *line;
 	int r = open_run_dir(exchange, run_dir);
 
 	if (r == 0)
 		r = make_reply_fifo(exchange);
 	if (r < 0)
 		return r;
-	int len = snprintf(text, sizeof(text), "%s reply=%s\n", line, exchange->name);
-	if (len < 0 || (size_t)len >= sizeof(text))
-		return -EMSGSIZE;
-	r = send_line(exchange, text, (size_t)len);
+	memcpy(asked.reply, exchange->name, sizeof(asked.reply));
+	r = client_send_line(exchange->dir_fd, &asked, exchange->deadline_ns, exchange->signal_fd);
 	return r < 0 ? r : read_reply(exchange);
 }
 
-int control_request(const char *run_dir, const char *line, int timeout_ms,
-		    struct control_reply *ret_reply)
+int tierd_request(const char *run_dir, const struct control_line *line, int timeout_ms,
+		  struct tierd_reply *ret_reply)
 {
 	static const int FATAL[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	struct exchange exchange;
@@ -271,31 +194,8 @@ int control_request(const char *run_dir, const char *line, int timeout_ms,
 	return r;
 }
 
-void control_reply_free(struct control_reply *reply)
+void tierd_reply_free(struct tierd_reply *reply)
 {
 	free(reply->text);
 	reply->text = NULL;
-}
-
-const char *control_explain(int result)
-{
-	switch (result) {
-	case -ENXIO:
-	case -ENOENT:
-	case -ENOTDIR:
-		return "no agent is running there";
-	case -EACCES:
-	case -EPERM:
-		return "no permission (root and group tierd have it)";
-	case -ETIMEDOUT:
-		return "the agent did not answer in time";
-	case -EAGAIN:
-		return "the agent does not read its control FIFO";
-	case -EPIPE:
-		return "the agent went away";
-	case -EPROTO:
-		return "the answer broke off or is none";
-	default:
-		return strerror(-result);
-	}
 }
