@@ -127,6 +127,7 @@ enum command_verb {
 	COMMAND_RESUME,
 	COMMAND_TASK_BEGIN,
 	COMMAND_TASK_END,
+	COMMAND_PREFLIGHT,
 	COMMAND_VERB_COUNT,
 };
 
@@ -142,13 +143,19 @@ struct event_command {
 	uint32_t ack_state;
 	uint64_t seq;                   /* ack: of the switch line */
 	uint32_t pid;                   /* hello: of the manager or the model, 0 if not said */
-	char tier[EVENT_TIER_NAME_LEN]; /* hello: what is loaded; task: where it runs; "" if not
-					 * said */
+	char tier[EVENT_TIER_NAME_LEN]; /* hello: what is loaded; task: where it runs; preflight:
+					 * what is asked for; "" if not said */
 	char id[EVENT_TASK_ID_LEN];     /* task: the manager's name for it */
 	bool is_ok;                     /* task-end: it did not fail */
 	uint64_t ms;                    /* task-end: how long it took */
 	uint64_t tokens;                /* task-end: that it made, 0 if not said */
 	uint64_t ttft_ms;               /* task-end: time to its first token, 0 if not said */
+	/* preflight: of the tier named, else of these amounts beside what runs. */
+	uint64_t memory_bytes;
+	uint64_t vram_bytes; /* of one GPU */
+	uint32_t cpus_permille;
+	uint32_t shared_depth; /* of whoever is to take them, as in event_process */
+	bool is_only_asked;    /* a yes reserves nothing */
 };
 
 struct engine_config; /* user/core/config.h: the parsed form of the text that a trace stores */

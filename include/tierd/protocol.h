@@ -32,6 +32,8 @@
  *   ack seq=N state=draining|loading|done|failed
  *   task-begin id=ID [tier=TIER]
  *   task-end id=ID ms=N ok=0|1 [tier=TIER] [tokens=N] [ttft_ms=N]
+ *   preflight [tier=TIER] [memory=N] [vram=N] [millicpus=N] [pid=PID] [ask_only=0|1]
+ *          [format=text|json] reply=NAME
  *   status [format=text|json] reply=NAME
  *   pause [reply=NAME]   resume [reply=NAME]   reload [reply=NAME]
  *   record name=NAME [reply=NAME]   record-stop [reply=NAME]
@@ -40,6 +42,12 @@
  * has. A task runs on the tier that its task-begin names, else on the one that serves; task-begin
  * may be left out. ms is how long it took, tokens how many it made, ttft_ms the time to the first
  * of them. A hello ends all tasks of before.
+ *
+ * preflight asks whether something can be loaded now: a tier instead of the one in place, or memory
+ * (bytes) beside it, with vram (bytes of one GPU) and millicpus (thousandths of a core). One of
+ * tier and memory must be there, not both. pid is the process that is to take it, for the limits of
+ * control groups that it shares with the model; the agent's own stands for one that is not said. A
+ * yes reserves what was asked for, for the configured time, unless ask_only says otherwise.
  *
  * NAME of record is a file that does not exist, in the directory that the agent's configuration
  * names. NAME of a reply is a FIFO that the asker made in replies/ of the run directory. A reply is
@@ -112,13 +120,14 @@ enum control_verb {
 	CONTROL_RECORD_STOP,
 	CONTROL_TASK_BEGIN,
 	CONTROL_TASK_END,
+	CONTROL_PREFLIGHT,
 };
 
 /* A line of control.fifo. What is optional is "not said" where it is 0, false or "". */
 struct control_line {
 	uint32_t verb;                 /* enum control_verb */
 	struct event_command command;  /* hello, ack, pause, resume, task: as the engine takes it */
-	bool is_json;                  /* status */
+	bool is_json;                  /* status, preflight */
 	char name[PROTOCOL_NAME_LEN];  /* record */
 	char reply[PROTOCOL_NAME_LEN]; /* "" = no reply wanted */
 	uint32_t version;              /* hello: PROTOCOL_VERSION of the manager */

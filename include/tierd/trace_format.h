@@ -93,7 +93,7 @@
 
 enum {
 	TRACE_VERSION_MAJOR = 1,
-	TRACE_VERSION_MINOR = 1,
+	TRACE_VERSION_MINOR = 2,
 
 	TRACE_HEADER_LEN = 20, /* without the metadata */
 	TRACE_METADATA_MAX = 4096,

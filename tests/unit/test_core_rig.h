@@ -88,6 +88,7 @@ static inline struct engine_config rig_config(void)
 		.ack_timeout_ns = SECONDS(30),
 		.settle_ns = SECONDS(5),
 		.heartbeat_ns = SECONDS(10),
+		.reservation_ns = SECONDS(30),
 		.sample_period_ns = SECONDS(1),
 		.sample_period_min_ns = MILLIS(50),
 		.fill_bytes_per_s = 6 * GB,
@@ -300,6 +301,24 @@ static inline void rig_task_ends(struct rig *rig, const char *tier, uint32_t cou
 	memcpy(event.command.tier, tier, strlen(tier));
 	for (uint32_t i = 0; i < count; i++)
 		rig_step(rig, &event);
+}
+
+/* A question for a tier, or for amounts where tier is "". The answer is in rig->out. */
+static inline const struct preflight_answer *
+rig_preflight(struct rig *rig, const char *tier, uint64_t memory_bytes, uint64_t vram_bytes)
+{
+	struct event event = {
+		.kind = EVENT_COMMAND,
+		.command = {.verb = COMMAND_PREFLIGHT,
+			    .memory_bytes = memory_bytes,
+			    .vram_bytes = vram_bytes,
+			    .shared_depth = EVENT_DEPTH_UNKNOWN},
+	};
+
+	memcpy(event.command.tier, tier, strlen(tier));
+	rig_step(rig, &event);
+	assert_true(rig->out.has_answer);
+	return &rig->out.answer;
 }
 
 static inline void rig_oom(struct rig *rig, uint32_t party, uint64_t limit_cgroup_id,

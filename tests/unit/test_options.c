@@ -87,6 +87,7 @@ static const struct setting {
 	APP_NUMBER("switch", "ack_timeout", "2m", engine.ack_timeout_ns, 120 * NS_PER_S),
 	APP_NUMBER("switch", "settle", "1s", engine.settle_ns, NS_PER_S),
 	APP_NUMBER("switch", "heartbeat", "20s", engine.heartbeat_ns, 20 * NS_PER_S),
+	APP_NUMBER("preflight", "reservation", "1m", engine.reservation_ns, 60 * NS_PER_S),
 	APP_NUMBER("cost", "drain", "5s", engine.cost_drain_ns, 5 * NS_PER_S),
 	APP_NUMBER("cost", "drain_quality", "25%", engine.cost_drain_quality_permyriad, 2500),
 	APP_NUMBER("cost", "abort", "1m", engine.cost_abort_ns, 60 * NS_PER_S),

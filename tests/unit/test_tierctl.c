@@ -94,6 +94,33 @@ static void test_lines_of_a_manager(void **state)
 	assert_string_equal(rig.line, "task-end id=8 ms=0 ok=0");
 }
 
+/* The exit status is the verdict; what the agent refuses is wrong usage. */
+static void test_preflight(void **state)
+{
+	(void)state;
+	assert_int_equal(rig_ask(&rig, ARGUMENTS("preflight", "small", "--pid=42"),
+				 "ok\nyes: small fits\nend\n"),
+			 TIERCTL_OK);
+	assert_non_null(strstr(rig.line, "preflight tier=small pid=42 format=text reply="));
+	assert_string_equal(rig.out, "yes: small fits\n");
+	assert_int_equal(rig_ask(&rig,
+				 ARGUMENTS("preflight", "--memory=8G", "--vram", "1M", "--cpus",
+					   "1.5", "--pid=42", "--ask-only", "--json"),
+				 "ok\n{\"time_ns\":1,\"fits\":false,\"x\":{\"fits\":true}}\nend\n"),
+			 TIERCTL_NO);
+	assert_non_null(strstr(rig.line, "preflight memory=8589934592 vram=1048576 millicpus=1500 "
+					 "pid=42 ask_only=1 format=json reply="));
+	assert_int_equal(rig_ask(&rig, ARGUMENTS("preflight", "large", "--json"),
+				 "ok\n{\"time_ns\":1,\"fits\":true,\"x\":{\"fits\":false}}\nend\n"),
+			 TIERCTL_OK);
+	assert_int_equal(
+		rig_ask(&rig, ARGUMENTS("preflight", "large"), "ok\nno: large does not fit\nend\n"),
+		TIERCTL_NO);
+	assert_int_equal(rig_ask(&rig, ARGUMENTS("preflight", "huge"),
+				 "error preflight: there is no tier huge\nend\n"),
+			 TIERCTL_USAGE);
+}
+
 static void test_wrong_usage(void **state)
 {
 	static const char *const USAGES[][4] = {
@@ -397,6 +424,7 @@ int main(void)
 		WITH_AGENT(test_status),
 		WITH_AGENT(test_words),
 		WITH_AGENT(test_lines_of_a_manager),
+		WITH_AGENT(test_preflight),
 		WITH_AGENT(test_wrong_usage),
 		ALONE(test_help_and_version),
 		WITH_AGENT(test_run_dir_after_the_command),

@@ -53,20 +53,26 @@ static int agent_wake(void *context, uint64_t now_ns)
 	return agent_feed(agent, &tick);
 }
 
-int agent_feed(struct agent *agent, struct event *event)
+int agent_feed_for_actions(struct agent *agent, struct event *event, struct actions *ret_actions)
 {
-	struct actions actions;
 	int result;
 
 	event->time_ns = loop_now_ns();
 	agent_record_event(agent, event);
-	engine_step(agent->engine, event, &actions);
-	agent_output_actions(agent, &actions);
-	agent_set_calm(agent, actions.is_calm);
-	result = agent_timer_set(&agent->wake_timer, actions.wake_at_ns);
+	engine_step(agent->engine, event, ret_actions);
+	agent_output_actions(agent, ret_actions);
+	agent_set_calm(agent, ret_actions->is_calm);
+	result = agent_timer_set(&agent->wake_timer, ret_actions->wake_at_ns);
 	if (result < 0)
 		return result;
-	return agent_timer_set(&agent->sample_timer, actions.sample_at_ns);
+	return agent_timer_set(&agent->sample_timer, ret_actions->sample_at_ns);
+}
+
+int agent_feed(struct agent *agent, struct event *event)
+{
+	struct actions actions;
+
+	return agent_feed_for_actions(agent, event, &actions);
 }
 
 /* SIGHUP reads the config again and opens the decisions file anew, for log rotation. */

@@ -78,6 +78,7 @@ struct agent {
 	struct model *model;
 	struct nvml *nvml;
 	struct sampler *sampler;
+	uint64_t sampled_ns;       /* when a sample was last tried */
 	bool is_sample_failing;    /* said once, not on every attempt */
 	uint64_t sample_failures;  /* of parts: GPUs, the model's processes */
 	unsigned int failed_walks; /* in a row */
@@ -111,6 +112,9 @@ void agent_close(struct agent *agent);
 
 /* Stamps the event with the time of now, lets the engine step, and does what it wants. */
 int agent_feed(struct agent *agent, struct event *event);
+
+/* The same; *ret_actions is what the engine wanted. */
+int agent_feed_for_actions(struct agent *agent, struct event *event, struct actions *ret_actions);
 
 int agent_timer_set(struct agent_timer *timer, uint64_t at_ns);
 

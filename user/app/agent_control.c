@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent.h"
 #include "base/units.h"
@@ -20,6 +21,8 @@ enum {
 	REPLY_WORDS_LEN = 1024,
 };
 
+/* A question is answered from a sample that is no older. */
+#define PREFLIGHT_SAMPLE_NS (100 * NS_PER_MS)
 #define RELOAD_GAP_NS (100 * NS_PER_MS)
 #define REPLY_END "end\n"
 
@@ -93,6 +96,66 @@ static int control_task(struct agent *agent, const struct control_line *line)
 	return is_tier_good(agent, line, is_end ? "task-end" : "task-begin")
 		       ? control_feed(agent, line)
 		       : 0;
+}
+
+/* What is wrong with a question; NULL if nothing is. */
+static const char *preflight_problem(const struct event_command *command)
+{
+	if (!command->tier[0] && command->memory_bytes == 0)
+		return "preflight: tier or memory must be said";
+	if (command->tier[0] &&
+	    (command->memory_bytes > 0 || command->vram_bytes > 0 || command->cpus_permille > 0))
+		return "preflight: a tier says itself what it takes";
+	return NULL;
+}
+
+static void preflight_reply(struct agent *agent, const struct control_line *line,
+			    const struct actions *actions)
+{
+	static const char ok[] = "ok\n";
+	const size_t head = sizeof(ok) - 1;
+	const struct ladder *ladder = &agent->config.engine.ladder;
+	char text[PREFLIGHT_TEXT_LEN];
+	int length = -ENODATA;
+
+	memcpy(text, ok, head);
+	if (actions->has_answer)
+		length = (line->is_json ? format_preflight_json : format_preflight_text)(
+			&actions->answer, ladder, text + head,
+			sizeof(text) - head - sizeof(REPLY_END));
+	if (length < 0) {
+		reply_error(agent, line, "preflight: there is no answer");
+		return;
+	}
+	memcpy(text + head + length, REPLY_END, sizeof(REPLY_END));
+	reply_write(agent, line, text, head + (size_t)length + sizeof(REPLY_END) - 1);
+}
+
+static int control_preflight(struct agent *agent, const struct control_line *line)
+{
+	struct event event = {.kind = EVENT_COMMAND, .command = line->command};
+	const char *problem = preflight_problem(&line->command);
+	uint32_t pid = line->command.pid ? line->command.pid : (uint32_t)getpid();
+	struct actions actions;
+	int result;
+
+	if (!is_tier_good(agent, line, "preflight"))
+		return 0;
+	if (problem) {
+		agent->bad_lines++;
+		reply_error(agent, line, problem);
+		return 0;
+	}
+	if (loop_now_ns() - agent->sampled_ns > PREFLIGHT_SAMPLE_NS) {
+		result = agent_sample(agent, loop_now_ns());
+		if (result < 0)
+			return result;
+	}
+	event.command.shared_depth =
+		group_depth_find_process(&agent->depths, model_get_group(agent->model), pid);
+	result = agent_feed_for_actions(agent, &event, &actions);
+	preflight_reply(agent, line, &actions);
+	return result;
 }
 
 static int control_hello(struct agent *agent, const struct control_line *line)
@@ -203,11 +266,12 @@ static int control_record_stop(struct agent *agent, const struct control_line *l
 }
 
 static int (*const control_table[])(struct agent *agent, const struct control_line *line) = {
-	[CONTROL_HELLO] = control_hello,     [CONTROL_ACK] = control_feed,
-	[CONTROL_STATUS] = control_status,   [CONTROL_PAUSE] = control_pause,
-	[CONTROL_RESUME] = control_pause,    [CONTROL_RELOAD] = control_reload,
-	[CONTROL_RECORD] = control_record,   [CONTROL_RECORD_STOP] = control_record_stop,
-	[CONTROL_TASK_BEGIN] = control_task, [CONTROL_TASK_END] = control_task,
+	[CONTROL_HELLO] = control_hello,         [CONTROL_ACK] = control_feed,
+	[CONTROL_STATUS] = control_status,       [CONTROL_PAUSE] = control_pause,
+	[CONTROL_RESUME] = control_pause,        [CONTROL_RELOAD] = control_reload,
+	[CONTROL_RECORD] = control_record,       [CONTROL_RECORD_STOP] = control_record_stop,
+	[CONTROL_TASK_BEGIN] = control_task,     [CONTROL_TASK_END] = control_task,
+	[CONTROL_PREFLIGHT] = control_preflight,
 };
 
 static int control_on_line(void *context, const char *text, size_t length)

@@ -69,6 +69,16 @@ static void decision_log(struct agent *agent, const struct decision *decision)
 	}
 }
 
+static void answer_log(struct agent *agent, const struct preflight_answer *answer)
+{
+	char text[PREFLIGHT_TEXT_LEN];
+	int length =
+		format_preflight_json(answer, &agent->config.engine.ladder, text, sizeof(text));
+
+	if (length > 0 && agent->decisions)
+		decision_keep(agent, text, (size_t)length);
+}
+
 void agent_output_actions(struct agent *agent, const struct actions *actions)
 {
 	for (uint32_t i = 0; i < actions->line_count; i++)
@@ -77,6 +87,8 @@ void agent_output_actions(struct agent *agent, const struct actions *actions)
 		notice_send(agent, &actions->decisions[i]);
 	for (uint32_t i = 0; i < actions->decision_count; i++)
 		decision_log(agent, &actions->decisions[i]);
+	if (actions->has_answer)
+		answer_log(agent, &actions->answer);
 }
 
 /* The wanted tier is a level: whoever comes gets it, and an order that is still open. */

@@ -73,6 +73,7 @@ int agent_sample(void *context, uint64_t now_ns)
 	int result;
 
 	agent->sample_timer.at_ns = LOOP_NEVER;
+	agent->sampled_ns = now_ns;
 	agent_record_check(agent);
 	result = sampler_take(agent->sampler, now_ns, &event.sample);
 	if (result >= 0) {

@@ -21,6 +21,15 @@ struct printer {
 	uint64_t to_ns;
 };
 
+static int print_answer(const struct replay_step *step)
+{
+	char text[PREFLIGHT_TEXT_LEN];
+	int len = format_preflight_json(&step->actions->answer, &step->config->ladder, text,
+					sizeof(text));
+
+	return len < 0 || fwrite(text, 1, (size_t)len, stdout) != (size_t)len ? -EIO : 0;
+}
+
 static int print_decisions(void *context, const struct replay_step *step)
 {
 	const struct printer *printer = context;
@@ -36,7 +45,7 @@ static int print_decisions(void *context, const struct replay_step *step)
 		if (len < 0 || fwrite(text, 1, (size_t)len, stdout) != (size_t)len)
 			return -EIO;
 	}
-	return 0;
+	return actions->has_answer ? print_answer(step) : 0;
 }
 
 static int run(const struct tierctl *tierctl)

@@ -18,6 +18,7 @@ static const struct section_help {
 	{"policy", "When to step down, and when up again."},
 	{"performance", "What is made of the tasks that the manager tells of."},
 	{"switch", "How a step is carried out."},
+	{"preflight", "What a question whether something fits leads to."},
 	{"cost", "What switching and crowding cost, for the adaptive policy and for the score."},
 	{"sampling", "How often the system is looked at."},
 };

@@ -24,6 +24,16 @@ int format_decision_json(const struct decision *decision, const struct ladder *l
 int format_decision_text(const struct decision *decision, const struct ladder *ladder, char *buffer,
 			 size_t size);
 
+enum {
+	PREFLIGHT_TEXT_LEN = 16 * 1024, /* of any answer to a preflight */
+};
+
+/* The answer to a preflight: one line of JSON with its newline; several lines for people. */
+int format_preflight_json(const struct preflight_answer *answer, const struct ladder *ladder,
+			  char *buffer, size_t size);
+int format_preflight_text(const struct preflight_answer *answer, const struct ladder *ladder,
+			  char *buffer, size_t size);
+
 /* What becomes of a recording. */
 struct status_record {
 	const char *path; /* NULL = there is none */

@@ -155,6 +155,10 @@ const struct option_row OPTION_TABLE[] = {
 	{"switch", "heartbeat", "heartbeat", OPTION_DURATION, 0, ENGINE(heartbeat_ns), "10s",
 	 NS_PER_S, HOUR_NS, NULL, "The wanted tier is repeated at least this often"},
 
+	{"preflight", "reservation", "reservation", OPTION_DURATION, 0, ENGINE(reservation_ns),
+	 "30s", 0, HOUR_NS, NULL,
+	 "What a preflight was answered yes for is kept this long, if it is not taken before"},
+
 	{"cost", "drain", "cost-drain", OPTION_DURATION, 0, ENGINE(cost_drain_ns), "15s", 0,
 	 HOUR_NS, NULL, "How long running requests take to end, until it has been measured"},
 	{"cost", "drain_quality", "cost-drain-quality", OPTION_PERMYRIAD, 0,

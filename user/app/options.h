@@ -20,7 +20,7 @@ enum {
 	CONFIG_PATH_LEN = 512, /* of any path in a config, with its NUL */
 	CONFIG_ERROR_LEN = 512,
 	CONFIG_TEXT_MAX = 256 * 1024, /* bytes of a config file */
-	CONFIG_OPTIONS_MAX = 64,
+	CONFIG_OPTIONS_MAX = 96,
 	CONFIG_EXIT_STATUS = 2, /* of the programs, for a wrong config or command line */
 };
 

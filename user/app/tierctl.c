@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/units.h"
 #include "client/client.h"
 #include "options.h"
@@ -16,11 +17,11 @@ enum {
 };
 
 static const struct tierctl_command *const COMMANDS[] = {
-	&TIERCTL_STATUS,   &TIERCTL_PAUSE,  &TIERCTL_RESUME, &TIERCTL_RELOAD,
-	&TIERCTL_HELLO,    &TIERCTL_ACK,    &TIERCTL_LISTEN, &TIERCTL_CHECK_CONFIG,
-	&TIERCTL_DETECT,   &TIERCTL_DOCTOR, &TIERCTL_RECORD, &TIERCTL_TRACE,
-	&TIERCTL_REPLAY,   &TIERCTL_IMPORT, &TIERCTL_SCORE,  &TIERCTL_TASK_BEGIN,
-	&TIERCTL_TASK_END,
+	&TIERCTL_STATUS,   &TIERCTL_PAUSE,     &TIERCTL_RESUME, &TIERCTL_RELOAD,
+	&TIERCTL_HELLO,    &TIERCTL_ACK,       &TIERCTL_LISTEN, &TIERCTL_CHECK_CONFIG,
+	&TIERCTL_DETECT,   &TIERCTL_DOCTOR,    &TIERCTL_RECORD, &TIERCTL_TRACE,
+	&TIERCTL_REPLAY,   &TIERCTL_IMPORT,    &TIERCTL_SCORE,  &TIERCTL_TASK_BEGIN,
+	&TIERCTL_TASK_END, &TIERCTL_PREFLIGHT,
 };
 
 static const struct argp_option COMMON_OPTIONS[] = {
@@ -217,19 +218,30 @@ int tierctl_complain(const struct tierctl *tierctl, int result)
 	return TIERCTL_UNAVAILABLE;
 }
 
-int tierctl_ask(const struct tierctl *tierctl, const struct control_line *line)
+int tierctl_ask_for_text(const struct tierctl *tierctl, const struct control_line *line,
+			 char **ret_text)
 {
 	struct tierd_reply reply;
 	int r = tierd_request(tierctl->run_dir, line, TIERD_CLIENT_TIMEOUT_MS, &reply);
 
 	if (r < 0)
 		return tierctl_complain(tierctl, r);
-	if (reply.is_ok)
-		fwrite(reply.text, 1, reply.len, stdout);
-	else
-		fprintf(stderr, "tierctl: the agent says: %s", reply.text);
-	int status = reply.is_ok ? TIERCTL_OK : TIERCTL_NO;
+	if (reply.is_ok) {
+		*ret_text = reply.text;
+		return TIERCTL_OK;
+	}
+	fprintf(stderr, "tierctl: the agent says: %s", reply.text);
 	tierd_reply_free(&reply);
+	return TIERCTL_NO;
+}
+
+int tierctl_ask(const struct tierctl *tierctl, const struct control_line *line)
+{
+	_cleanup_free_ char *text = NULL;
+	int status = tierctl_ask_for_text(tierctl, line, &text);
+
+	if (status == TIERCTL_OK)
+		fputs(text, stdout);
 	return status;
 }
 

@@ -51,6 +51,9 @@ enum tierctl_key {
 	TIERCTL_KEY_ALONE,
 	TIERCTL_KEY_TOKENS,
 	TIERCTL_KEY_TTFT_MS,
+	TIERCTL_KEY_VRAM,
+	TIERCTL_KEY_CPUS,
+	TIERCTL_KEY_ASK_ONLY,
 	TIERCTL_KEY_COUNT,
 };
 
@@ -81,6 +84,7 @@ extern const struct tierctl_command TIERCTL_ACK;
 extern const struct tierctl_command TIERCTL_TASK_BEGIN;
 extern const struct tierctl_command TIERCTL_TASK_END;
 extern const struct tierctl_command TIERCTL_LISTEN;
+extern const struct tierctl_command TIERCTL_PREFLIGHT;
 extern const struct tierctl_command TIERCTL_CHECK_CONFIG;
 extern const struct tierctl_command TIERCTL_DETECT;
 extern const struct tierctl_command TIERCTL_DOCTOR;
@@ -98,6 +102,10 @@ const char *tierctl_get(const struct tierctl *tierctl, enum tierctl_key key);
 
 /* Asks the agent, prints the body of its answer, and says on stderr what failed. */
 int tierctl_ask(const struct tierctl *tierctl, const struct control_line *line);
+
+/* The same; prints nothing. *ret_text is to be freed where this returns TIERCTL_OK. */
+int tierctl_ask_for_text(const struct tierctl *tierctl, const struct control_line *line,
+			 char **ret_text);
 
 /* Says on stderr why the agent could not be talked to. Returns TIERCTL_UNAVAILABLE. */
 int tierctl_complain(const struct tierctl *tierctl, int result);

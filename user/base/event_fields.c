@@ -141,6 +141,12 @@ static const struct event_field COMMAND_FIELDS[] = {
 	U64("ms", command.ms),
 	U64("tokens", command.tokens),
 	U64("ttft_ms", command.ttft_ms),
+	/* Since minor version 2. */
+	U64("memory_bytes", command.memory_bytes),
+	U64("vram_bytes", command.vram_bytes),
+	U32("cpus_permille", command.cpus_permille),
+	U32("shared_depth", command.shared_depth),
+	BOOL("is_only_asked", command.is_only_asked),
 };
 
 #define LAYOUT(name, fields)                     \

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "preflight.h"
 #include "tierd/event.h"
 #include "tierd/protocol.h"
 
@@ -69,6 +70,7 @@ enum decision_reason {
 	REASON_TIER_SLOW, /* planned: its latency target is missed, another tier would meet it */
 	REASON_SLOW_UNPRESSED, /* hold: it is missed, no tier is better, and nothing presses */
 	REASON_TIER_RESTING,   /* hold: step up wanted, but that tier has just done badly */
+	REASON_RESERVED,       /* hold: step up wanted, but preflights have reserved the room */
 	DECISION_REASON_COUNT,
 };
 
@@ -159,8 +161,10 @@ struct actions {
 	bool is_calm;            /* nothing presses: the kernel side may be read less often */
 	uint32_t decision_count; /* what lies beyond it is whatever was there before */
 	uint32_t line_count;
+	bool has_answer; /* likewise */
 	struct decision decisions[ACTIONS_DECISIONS_MAX];
 	struct manager_line lines[ACTIONS_LINES_MAX];
+	struct preflight_answer answer; /* to a preflight */
 };
 
 #endif

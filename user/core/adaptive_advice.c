@@ -195,6 +195,8 @@ static uint32_t find_obstacle(const struct adaptive_input *in, uint32_t tier)
 
 	if (ladder_worst_permyriad(&c->ladder.tiers[tier], in->resources, LADDER_PEAK) > limit)
 		return REASON_PEAK_DOES_NOT_FIT;
+	if (ladder_worst_permyriad(&c->ladder.tiers[tier], in->resources, LADDER_RESERVED) > limit)
+		return REASON_RESERVED;
 	for (uint32_t i = 0; i < in->resources->count; i++) {
 		const struct resource_view *view = &in->resources->view[i];
 		uint64_t held =

@@ -86,6 +86,8 @@ struct engine_config {
 	uint64_t settle_ns;      /* after a switch: own effects are not held against the tier */
 	uint64_t heartbeat_ns;   /* a state line at least this often */
 
+	uint64_t reservation_ns; /* what a preflight was answered yes for is kept this long */
+
 	uint64_t sample_period_ns;     /* calm host */
 	uint64_t sample_period_min_ns; /* little headroom */
 	uint64_t fill_bytes_per_s;     /* how fast memory can fill: headroom / this = next sample */

@@ -188,6 +188,9 @@ void engine_apply_transition(struct engine *engine, struct actions *out,
 
 	transition_step(t, event, input, &output);
 	engine_learn_costs(engine, event, state_before);
+	/* What is in place needs no reservation any more. */
+	if (!transition_is_pending(t))
+		preflight_end_tier(&engine->preflight, t->actual);
 	note_transition(engine, &output, was_stepping_up);
 	engine_fill_numbers(engine, situation, t->to, &decision);
 	if (output.action != DECISION_ACTION_COUNT) {
@@ -219,8 +222,9 @@ void engine_fill_input(const struct engine *engine, const struct situation *situ
 {
 	const struct engine_config *config = &engine->config;
 	uint32_t use = policy_relievable_permyriad(situation, config);
-	uint32_t wanted_use = ladder_worst_permyriad(
-		&config->ladder.tiers[engine->transition.wanted], &engine->resources, LADDER_NOW);
+	uint32_t wanted_use =
+		ladder_worst_permyriad(&config->ladder.tiers[engine->transition.wanted],
+				       &engine->resources, LADDER_RESERVED);
 
 	*ret_input = (struct transition_input){
 		.now_ns = engine->now_ns,
@@ -338,6 +342,7 @@ static void advance(struct engine *engine, uint64_t time_ns)
 		engine->origin_ns = time_ns;
 	engine->has_time = true;
 	engine->now_ns = units_max(engine->now_ns, units_minus(time_ns, engine->origin_ns));
+	preflight_expire(&engine->preflight, engine->now_ns);
 	stabilizer_advance(&engine->stabilizer, engine->now_ns, engine->config.stabilization_ns);
 }
 
@@ -370,6 +375,7 @@ void engine_step(struct engine *engine, const struct event *event, struct action
 	/* The rest of it counts only as far as these say. */
 	out->decision_count = 0;
 	out->line_count = 0;
+	out->has_answer = false;
 	advance(engine, event->time_ns);
 	is_decision_due = engine_take_event(engine, event, out);
 	run_timers(engine, out);

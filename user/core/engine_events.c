@@ -280,6 +280,12 @@ static void on_task_end(struct engine *engine, const struct event_command *comma
 	engine_end_task(engine, command);
 }
 
+static void on_preflight(struct engine *engine, const struct event_command *command,
+			 struct actions *out)
+{
+	engine_answer_preflight(engine, command, out);
+}
+
 typedef void command_function(struct engine *engine, const struct event_command *command,
 			      struct actions *out);
 
@@ -289,6 +295,7 @@ static bool on_command(struct engine *engine, const struct event *event, struct 
 		[COMMAND_HELLO] = on_hello,           [COMMAND_ACK] = on_ack,
 		[COMMAND_PAUSE] = on_pause,           [COMMAND_RESUME] = on_resume,
 		[COMMAND_TASK_BEGIN] = on_task_begin, [COMMAND_TASK_END] = on_task_end,
+		[COMMAND_PREFLIGHT] = on_preflight,
 	};
 	uint32_t verb = event->command.verb;
 

@@ -6,6 +6,7 @@
  *   engine_learn.c   what the adaptive policy learns from
  *   engine_performance.c  how the tiers do, from what the manager tells of its tasks
  *   engine_sample.c  samples: others' use, their past and trend, the first tier
+ *   engine_preflight.c  questions whether something fits, and what they reserve
  *   engine_view.c    the situation that decisions are made from
  *   engine_report.c  decisions, lines and status
  *
@@ -21,6 +22,7 @@
 #include "forecast.h"
 #include "performance.h"
 #include "policy.h"
+#include "preflight.h"
 #include "pressure.h"
 #include "stabilizer.h"
 #include "transition.h"
@@ -101,6 +103,7 @@ struct engine {
 	uint32_t fault_tier;
 	uint64_t fault_ns;
 	uint64_t phase_began_ns; /* of the switch machine */
+	struct preflight preflight;
 
 	struct stabilizer stabilizer;
 	struct transition transition;
@@ -140,10 +143,16 @@ void engine_fill_task_status(const struct engine *engine, struct engine_status *
 void engine_note_fault(struct engine *engine, struct actions *out,
 		       const struct situation *situation);
 
+/* engine_preflight.c */
+void engine_answer_preflight(struct engine *engine, const struct event_command *command,
+			     struct actions *out);
+void engine_see_reservations(struct engine *engine);
+
 /* engine_sample.c */
 void engine_take_sample(struct engine *engine, const struct event_sample *sample);
 void engine_reconfigure(struct engine *engine, const struct engine_config *config);
 bool engine_is_tier_measured(const struct engine *engine);
+uint64_t engine_others_bytes(const struct engine *engine, const struct event_resource *resource);
 uint64_t engine_next_sample_ns(const struct engine *engine);
 
 /* engine_view.c */

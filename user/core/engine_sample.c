@@ -70,7 +70,7 @@ static uint64_t unseen_bytes(const struct engine *engine, uint32_t kind, uint32_
 			 ladder_footprint_bytes(&tiers[t->to], kind, index));
 }
 
-static uint64_t others_bytes(const struct engine *engine, const struct event_resource *resource)
+uint64_t engine_others_bytes(const struct engine *engine, const struct event_resource *resource)
 {
 	uint64_t ours = resource->model_bytes;
 
@@ -147,7 +147,7 @@ static void view_resource(struct engine *engine, const struct event_resource *re
 			  struct resource_view *ret_view)
 {
 	struct resource_track *track = find_track(engine, resource);
-	uint64_t others = others_bytes(engine, resource);
+	uint64_t others = engine_others_bytes(engine, resource);
 	struct forecast_slope slope;
 
 	*ret_view = (struct resource_view){
@@ -155,8 +155,11 @@ static void view_resource(struct engine *engine, const struct event_resource *re
 		.index = resource->index,
 		.capacity_bytes = resource->capacity_bytes,
 		.model_bytes = resource->model_bytes,
-		.others_bytes = {others, others, others},
+		.others_bytes = {others, others, others, others},
 	};
+	ret_view->others_bytes[LADDER_RESERVED] =
+		units_plus(others, preflight_reserved_bytes(&engine->preflight, resource->kind,
+							    resource->index, others));
 	if (!track)
 		return;
 	forecast_add(&track->forecast, engine->now_ns, others);
@@ -257,6 +260,7 @@ void engine_take_sample(struct engine *engine, const struct event_sample *sample
 	engine->last_sample_ns = engine->now_ns;
 	engine->sample_base_ns = engine->now_ns;
 	note_model(engine, &engine->sample);
+	engine_see_reservations(engine);
 	view_resources(engine);
 	find_tightest_group(engine);
 	count_over_limits(engine);
@@ -359,6 +363,7 @@ void engine_reconfigure(struct engine *engine, const struct engine_config *confi
 	set_config(engine, config);
 	adaptive_reconfigure(&engine->adaptive, &before, &engine->config);
 	performance_reconfigure(&engine->performance, &before, &engine->config);
+	preflight_rename(&engine->preflight, &before.ladder, &engine->config.ladder);
 	memset(&engine->performance_advice, 0, sizeof(engine->performance_advice));
 	if (engine->is_started)
 		rename_tiers(engine, &before.ladder);

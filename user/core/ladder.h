@@ -15,8 +15,9 @@
 /* Others' use at which time. */
 enum ladder_basis {
 	LADDER_NOW,
-	LADDER_PEAK,  /* the highest of the recent past */
-	LADDER_TREND, /* if the trend goes on until the horizon; never less than now */
+	LADDER_PEAK,     /* the highest of the recent past */
+	LADDER_TREND,    /* if the trend goes on until the horizon; never less than now */
+	LADDER_RESERVED, /* now, with what preflights have reserved */
 	LADDER_BASIS_COUNT,
 };
 

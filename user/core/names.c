@@ -55,6 +55,7 @@ static const char *const reason_names[] = {
 	[REASON_TIER_SLOW] = "tier-slow",
 	[REASON_SLOW_UNPRESSED] = "slow-unpressed",
 	[REASON_TIER_RESTING] = "tier-resting",
+	[REASON_RESERVED] = "reserved",
 };
 _Static_assert(ARRAY_SIZE(reason_names) == DECISION_REASON_COUNT, "a reason has no name");
 
@@ -120,6 +121,14 @@ static const char *const breaker_names[] = {
 };
 _Static_assert(ARRAY_SIZE(breaker_names) == BREAKER_STATE_COUNT, "a breaker state has no name");
 
+static const char *const preflight_names[] = {
+	[PREFLIGHT_FITS] = "fits",       [PREFLIGHT_NO_SAMPLE] = "no-sample",
+	[PREFLIGHT_SHORT] = "short",     [PREFLIGHT_RESERVED] = "reserved",
+	[PREFLIGHT_NO_GPU] = "no-gpu",   [PREFLIGHT_CPU_SHORT] = "cpu-short",
+	[PREFLIGHT_STALLED] = "stalled", [PREFLIGHT_TOO_MANY] = "too-many-reservations",
+};
+_Static_assert(ARRAY_SIZE(preflight_names) == PREFLIGHT_REASON_COUNT, "a reason has no name");
+
 static const char *name_of(const char *const *names, size_t count, uint32_t number)
 {
 	return number < count ? names[number] : "?";
@@ -141,3 +150,4 @@ NAME_FUNCTION(switch_mode_name, mode, mode_names)
 NAME_FUNCTION(policy_kind_name, policy, policy_names)
 NAME_FUNCTION(loss_cause_name, cause, loss_names)
 NAME_FUNCTION(breaker_state_name, state, breaker_names)
+NAME_FUNCTION(preflight_reason_name, reason, preflight_names)

@@ -15,5 +15,6 @@ const char *switch_mode_name(uint32_t mode);
 const char *policy_kind_name(uint32_t policy);
 const char *loss_cause_name(uint32_t cause);
 const char *breaker_state_name(uint32_t state);
+const char *preflight_reason_name(uint32_t reason);
 
 #endif

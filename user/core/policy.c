@@ -364,6 +364,8 @@ static bool rule_step_up(const struct situation *s, const struct engine_config *
 		reason = REASON_PEAK_DOES_NOT_FIT;
 	else if (ladder_worst_permyriad(tier, &s->resources, LADDER_TREND) >= limit)
 		reason = REASON_TREND_RISING;
+	else if (policy_is_reserved(s, c, target))
+		reason = REASON_RESERVED;
 	if (reason != REASON_NONE) {
 		policy_hold(p, reason);
 		p->is_step_up_hold = true;

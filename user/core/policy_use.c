@@ -113,3 +113,9 @@ bool policy_does_fit(const struct situation *s, const struct engine_config *c, u
 	}
 	return true;
 }
+
+bool policy_is_reserved(const struct situation *s, const struct engine_config *c, uint32_t tier)
+{
+	return ladder_worst_permyriad(&c->ladder.tiers[tier], &s->resources, LADDER_RESERVED) >=
+	       c->upgrade_below_permyriad;
+}

@@ -16,4 +16,8 @@ uint32_t policy_find_relievable(const struct situation *situation,
 bool policy_does_fit(const struct situation *situation, const struct engine_config *config,
 		     uint32_t tier);
 
+/* Whether the tier would take what preflights have reserved for others. */
+bool policy_is_reserved(const struct situation *situation, const struct engine_config *config,
+			uint32_t tier);
+
 #endif

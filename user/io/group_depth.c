@@ -46,3 +46,13 @@ uint32_t group_depth_find(struct group_depth *depths, const char *model_group, u
 	depths->entries[slot].depth = cgroup_common_depth(model_group, path);
 	return depths->entries[slot].depth;
 }
+
+uint32_t group_depth_find_process(const struct group_depth *depths, const char *model_group,
+				  uint32_t pid)
+{
+	char path[PATH_MAX];
+
+	if (!model_group || cgroup_find_process(depths->hierarchy, depths->proc_fd, pid, path) < 0)
+		return EVENT_DEPTH_UNKNOWN;
+	return cgroup_common_depth(model_group, path);
+}

@@ -39,4 +39,8 @@ void group_depth_close(struct group_depth *depths);
 uint32_t group_depth_find(struct group_depth *depths, const char *model_group, uint32_t pid,
 			  uint64_t cgroup_id);
 
+/* The same for one process whose group's id is not known; nothing is remembered. */
+uint32_t group_depth_find_process(const struct group_depth *depths, const char *model_group,
+				  uint32_t pid);
+
 #endif
