@@ -101,7 +101,7 @@ static void test_preflight(void **state)
 	assert_int_equal(rig_ask(&rig, ARGUMENTS("preflight", "small", "--pid=42"),
 				 "ok\nyes: small fits\nend\n"),
 			 TIERCTL_OK);
-	assert_non_null(strstr(rig.line, "preflight tier=small pid=42 format=text reply="));
+	assert_non_null(strstr(rig.line, "preflight tier=small pid=42 reply="));
 	assert_string_equal(rig.out, "yes: small fits\n");
 	assert_int_equal(rig_ask(&rig,
 				 ARGUMENTS("preflight", "--memory=8G", "--vram", "1M", "--cpus",
