@@ -24,13 +24,18 @@ VM_KERNELS=(6.1 newest)
 FUZZ_TIMEOUT_S=60
 FUZZ_TIME_S=5
 
+# How many tests that measure no time run at once.
+SLOTS=2
+# What measures how long the host takes, and so runs alone.
+ALONE=(e2e/test_pressure)
+
 passed=0
 failed=0
-running= # process id of what runs now
+declare -A names=() begins=() # of what runs now, by process id
 
 stop() {
 	trap - INT TERM
-	[[ -z $running ]] || kill -TERM "$running" 2>/dev/null || true
+	kill -TERM "${!names[@]}" 2>/dev/null || true
 	wait || true
 	echo "interrupted"
 	exit 130
@@ -80,17 +85,60 @@ report() {
 	sed 's/^/    /' "$log"
 }
 
-# run_test NAME SECONDS COMMAND...
-run_test() {
-	local name=$1 limit_s=$2 log status=0 begin=$SECONDS
-	shift 2
-	log=$LOGS/${name//\//_}.log
+log_of() {
+	echo "$LOGS/${1//\//_}.log"
+}
 
-	timeout --kill-after=10 "$limit_s" "$@" >"$log" 2>&1 </dev/null &
-	running=$!
-	wait "$running" || status=$?
-	running=
-	report "$name" "$status" "$log" $((SECONDS - begin))
+# start NAME COMMAND...: in the background; what it prints goes to its log.
+start() {
+	local name=$1 pid
+	shift
+
+	"$@" >"$(log_of "$name")" 2>&1 </dev/null &
+	pid=$!
+	names[$pid]=$name
+	begins[$pid]=$SECONDS
+}
+
+# ended PID STATUS
+ended() {
+	report "${names[$1]}" "$2" "$(log_of "${names[$1]}")" $((SECONDS - begins[$1]))
+	unset "names[$1]" "begins[$1]"
+}
+
+# Waits until at most that many tests run. By looking: `wait -n` misses what has ended before it.
+wait_until_at_most() {
+	local pid status
+
+	while ((${#names[@]} > $1)); do
+		for pid in "${!names[@]}"; do
+			kill -0 "$pid" 2>/dev/null && continue
+			status=0
+			wait "$pid" || status=$?
+			ended "$pid" "$status"
+		done
+		sleep 0.05
+	done
+}
+
+# start_test NAME SECONDS COMMAND...: as soon as there is a slot for it.
+start_test() {
+	local name=$1 limit_s=$2
+	shift 2
+
+	wait_until_at_most $((SLOTS - 1))
+	start "$name" timeout --kill-after=10 "$limit_s" "$@"
+}
+
+# run_test NAME SECONDS COMMAND...: now, and waits for its end.
+run_test() {
+	local name=$1 limit_s=$2 pid status=0
+	shift 2
+
+	start "$name" timeout --kill-after=10 "$limit_s" "$@"
+	pid=$!
+	wait "$pid" || status=$?
+	ended "$pid" "$status"
 }
 
 set_up() {
@@ -99,28 +147,36 @@ set_up() {
 
 # A build that fails is a failed test; nothing after it would mean anything.
 build() {
-	local name=$1 log=$LOGS/$1.log status=0
+	local name=$1 pid status=0
 	shift
 
 	echo "building: $name"
-	make --no-print-directory -j2 "$@" >"$log" 2>&1 &
-	running=$!
-	wait "$running" || status=$?
-	running=
-	((status == 0)) || report "$name" "$status" "$log" 0
+	start "$name" make --no-print-directory -j2 "$@"
+	pid=$!
+	wait "$pid" || status=$?
+	if ((status == 0)); then
+		unset "names[$pid]" "begins[$pid]"
+	else
+		ended "$pid" "$status"
+	fi
 	return "$status"
 }
 
-# run_programs KIND LABEL BUILD SECONDS [WRAPPER...]: the program of every tests/KIND/test_*.c. By
-# source, so that what is left in the build folder of a test that is gone is not run.
+is_alone() {
+	[[ " ${ALONE[*]} " == *" $1 "* ]]
+}
+
+# run_programs HOW KIND LABEL BUILD SECONDS [WRAPPER...]: the program of every tests/KIND/test_*.c,
+# HOW is run_test or start_test. By source, so that what is left in the build folder of a test that
+# is gone is not run.
 run_programs() {
-	local kind=$1 label=$2 build=$3 limit_s=$4 source name
-	shift 4
+	local how=$1 kind=$2 label=$3 build=$4 limit_s=$5 source name
+	shift 5
 
 	for source in "tests/$kind"/test_*.c; do
 		[[ -e $source ]] || continue
 		name=$(basename "$source" .c)
-		run_test "$label/$name" "$limit_s" "$@" "$build/tests/$kind/$name"
+		is_alone "$label/$name" || "$how" "$label/$name" "$limit_s" "$@" "$build/tests/$kind/$name"
 	done
 }
 
@@ -133,10 +189,29 @@ fuzz_tests() {
 		name=$(basename "$source" .c)
 		found=$build/corpus/${name#fuzz_}
 		mkdir -p "$found"
-		run_test "fuzz/$name" $FUZZ_TIMEOUT_S "$build/tests/fuzz/$name" \
+		start_test "fuzz/$name" $FUZZ_TIMEOUT_S "$build/tests/fuzz/$name" \
 			-max_total_time=$FUZZ_TIME_S -timeout=10 -rss_limit_mb=1024 \
 			-artifact_prefix="$found/" "$found" "tests/fuzz/corpus/${name#fuzz_}"
 	done
+}
+
+# What needs the running kernel. Line by line, so that the log of a test that is killed ends where
+# the test was.
+kernel_tests() {
+	local test
+
+	run_programs run_test kernel kernel "$BUILD" $KERNEL_TIMEOUT_S stdbuf -oL
+	for test in "${ALONE[@]}"; do
+		run_test "$test" $E2E_TIMEOUT_S stdbuf -oL "$BUILD/tests/$test"
+	done
+}
+
+# Guests under emulation, with kernels from Debian's archive. One that cannot be had is a failure.
+# Their clock counts instructions, so they may run beside other tests; and idle ones, which the
+# agent does not count as load, hardly keep those from anything.
+start_guest_tests() {
+	set_up vm || return 0
+	start_test "guests" $VM_TIMEOUT_S nice -n 19 scripts/vm/vmtest.sh "${VM_KERNELS[@]}"
 }
 
 run_shell_tests() {
@@ -147,42 +222,39 @@ run_shell_tests() {
 	done
 }
 
-# What needs the running kernel. Line by line, so that the log of a test that is killed ends where
-# the test was.
-kernel_tests() {
-	run_programs kernel kernel "$BUILD" $KERNEL_TIMEOUT_S stdbuf -oL
-	run_programs e2e e2e "$BUILD" $E2E_TIMEOUT_S stdbuf -oL
+# One by one, beside the guests.
+agent_tests() {
+	start_guest_tests
+	run_programs run_test e2e e2e "$BUILD" $E2E_TIMEOUT_S stdbuf -oL
 	run_shell_tests
-}
-
-# Guests under emulation, with kernels from Debian's archive. One that cannot be had is a failure.
-guest_tests() {
-	set_up vm || return 0
-	run_test "guests" $VM_TIMEOUT_S scripts/vm/vmtest.sh "${VM_KERNELS[@]}"
+	wait_until_at_most 0
 }
 
 quick() {
 	set_up run || return 0
 	build "build" unit-tests || return 0
-	run_programs unit unit "$BUILD" $UNIT_TIMEOUT_S
+	run_programs start_test unit unit "$BUILD" $UNIT_TIMEOUT_S
+	wait_until_at_most 0
 }
 
-# The kernel tests measure time: nothing else may run beside them, and they come one by one.
 everything() {
 	((EUID == 0)) || die "the kernel tests need root; 'make test-quick' does not"
 	set_up test || return 0
-	build "build" all unit-tests kernel-tests || return 0
-	run_programs unit unit "$BUILD" $UNIT_TIMEOUT_S
+	build "build" all unit-tests kernel-tests vm-tests || return 0
+	run_programs start_test unit unit "$BUILD" $UNIT_TIMEOUT_S
+	wait_until_at_most 0
 	run_test "layers self-test" $CHECK_TIMEOUT_S scripts/check-layers.sh --self-test
 	run_test "checks" $CHECK_TIMEOUT_S scripts/check.sh
 	if build "build with sanitizers" BUILD="$BUILD/asan" SANITIZE=1 unit-tests; then
-		run_programs unit sanitized "$BUILD/asan" $UNIT_TIMEOUT_S
+		run_programs start_test unit sanitized "$BUILD/asan" $UNIT_TIMEOUT_S
+		wait_until_at_most 0
 	fi
 	if build "build with libFuzzer" BUILD="$BUILD/fuzz" FUZZ=1 fuzz-tests; then
 		fuzz_tests "$BUILD/fuzz"
+		wait_until_at_most 0
 	fi
 	kernel_tests
-	guest_tests
+	agent_tests
 }
 
 main() {
