@@ -201,9 +201,9 @@ static void test_bad_lines_are_told_and_counted(void **state)
 
 static void test_overlong_lines_are_told_once(void **state)
 {
-	static const size_t LENGTHS[] = {PROTOCOL_LINE_MAX, PROTOCOL_LINE_MAX + 1,
-					 2 * PROTOCOL_LINE_MAX, 10 * PROTOCOL_LINE_MAX + 5};
-	static char text[10 * PROTOCOL_LINE_MAX + 6];
+	static const size_t LENGTHS[] = {PROTOCOL_LINE_MAX, PROTOCOL_LINE_MAX + 1, 8192, 40965};
+	static const char LONGEST[] = "cancel seq=1 x=";
+	static char text[40966];
 	struct client_rig *rig = *state;
 
 	rig_make_run_dir(rig);
@@ -211,7 +211,7 @@ static void test_overlong_lines_are_told_once(void **state)
 	rig_need(rig, TIERD_CLIENT_CONNECTED);
 	/* The longest that is allowed, with its newline. */
 	memset(text, 'x', sizeof(text));
-	memcpy(text, "cancel seq=1 x=", 15);
+	memcpy(text, LONGEST, sizeof(LONGEST) - 1);
 	text[PROTOCOL_LINE_MAX - 1] = '\n';
 	rig_say_bytes(rig, text, PROTOCOL_LINE_MAX);
 	rig_need(rig, TIERD_CLIENT_LINE);

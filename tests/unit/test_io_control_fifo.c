@@ -1,126 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* control.fifo with real writers: halves of lines, endless ones, floods, and a FIFO taken away. */
-#include "file_tree.h"
-
-#include <errno.h>
-
-#include "base/units.h"
-#include "io/control_fifo.h"
-#include "io/loop.h"
-#include "tierd/protocol.h"
-
-#define FIFO_PATH "run/" PROTOCOL_CONTROL_FIFO
-
-struct fixture {
-	struct file_tree tree;
-	struct run_dir dir;
-	struct loop *loop;
-	struct control_fifo *fifo;
-	int writer;
-	unsigned int lines;
-	char last[PROTOCOL_LINE_MAX];
-	size_t last_len;
-	int result;
-	unsigned int replaced;
-	int replaced_result;
-};
-
-static int on_line(void *context, const char *line, size_t len)
-{
-	struct fixture *fixture = context;
-
-	assert_true(len < PROTOCOL_LINE_MAX);
-	assert_null(memchr(line, '\n', len));
-	fixture->lines++;
-	memcpy(fixture->last, line, len);
-	fixture->last[len] = '\0';
-	fixture->last_len = len;
-	return fixture->result;
-}
-
-static int on_replaced(void *context, int result)
-{
-	struct fixture *fixture = context;
-
-	fixture->replaced++;
-	fixture->replaced_result = result;
-	return 0;
-}
-
-static const struct control_fifo_callbacks CALLBACKS = {on_line, on_replaced};
-
-static int open_writer(const struct fixture *fixture)
-{
-	int fd = open(file_tree_path(&fixture->tree, FIFO_PATH), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static int set_up(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	char error[256];
-
-	assert_non_null(fixture);
-	file_tree_create(&fixture->tree);
-	assert_int_equal(loop_create(&fixture->loop), 0);
-	assert_int_equal(run_dir_open(file_tree_path(&fixture->tree, "run"), &fixture->dir, error,
-				      sizeof(error)),
-			 0);
-	assert_int_equal(control_fifo_create(&fixture->dir, fixture->loop, &CALLBACKS, fixture,
-					     &fixture->fifo),
-			 0);
-	fixture->writer = open_writer(fixture);
-	*state = fixture;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *fixture = *state;
-
-	close(fixture->writer);
-	control_fifo_destroy(fixture->fifo);
-	run_dir_close(&fixture->dir);
-	assert_false(file_tree_has(&fixture->tree, "run"));
-	loop_destroy(fixture->loop);
-	file_tree_remove(&fixture->tree);
-	free(fixture);
-	return 0;
-}
-
-static void write_text(const struct fixture *fixture, const char *text)
-{
-	assert_int_equal(write(fixture->writer, text, strlen(text)), strlen(text));
-}
-
-static void settle(const struct fixture *fixture)
-{
-	uint64_t end_ns = loop_now_ns() + 50 * NS_PER_MS;
-
-	while (loop_now_ns() < end_ns)
-		assert_int_equal(loop_run_once(fixture->loop, 10), 0);
-}
-
-static const struct control_fifo_counters *counters(const struct fixture *fixture)
-{
-	return control_fifo_get_counters(fixture->fifo);
-}
+/* control.fifo with real writers: halves of lines, endless ones, floods, and a FIFO taken away.
+ * What a line says is the name in a `record`. */
+#include "control_fifo_fixture.h"
 
 static void test_lines_are_split(void **state)
 {
 	struct fixture *fixture = *state;
 
-	write_text(fixture, "one\ntwo\n\nfour\n");
+	write_text(fixture, "record name=one\nrecord name=two\n\n\nrecord name=four\n");
 	settle(fixture);
-	assert_int_equal(fixture->lines, 4);
-	assert_string_equal(fixture->last, "four");
-	/* A line comes as it is: what is in it is for the parser. */
-	assert_int_equal(write(fixture->writer, "a\0b\xff\n", 5), 5);
-	settle(fixture);
-	assert_int_equal(fixture->last_len, 4);
-	assert_memory_equal(fixture->last, "a\0b\xff", 4);
+	assert_int_equal(fixture->lines, 3);
+	assert_int_equal(fixture->bad, 0); /* empty ones are nothing */
+	assert_string_equal(fixture->last.name, "four");
+}
+
+static void test_bad_lines_are_told(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		const char *error;
+	} BAD[] = {
+		{"pause\0\n", 7, "control character or invalid UTF-8"},
+		{"pause x=\xff\n", 10, "control character or invalid UTF-8"},
+		{"unknown\n", 8, "unknown verb 'unknown'"},
+		{"pause reply=a reply=a\n", 22, "pause: reply: given twice"},
+		{"record\n", 7, "record: name: missing"},
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(BAD); i++) {
+		assert_int_equal(write(fixture->writer, BAD[i].bytes, BAD[i].len), BAD[i].len);
+		settle(fixture);
+		assert_int_equal(fixture->bad, i + 1);
+		assert_string_equal(fixture->error, BAD[i].error);
+	}
+	assert_int_equal(fixture->lines, 0);
+	assert_int_equal(counters(fixture)->bad, ARRAY_SIZE(BAD));
 }
 
 static void test_half_a_line_waits(void **state)
@@ -129,16 +45,15 @@ static void test_half_a_line_waits(void **state)
 
 	write_text(fixture, "pau");
 	settle(fixture);
-	assert_int_equal(fixture->lines, 0);
 	/* Its writer leaves; no end of file, and the loop does not spin. */
 	close(fixture->writer);
 	settle(fixture);
-	assert_int_equal(fixture->lines, 0);
+	assert_int_equal(fixture->lines + fixture->bad, 0);
 	fixture->writer = open_writer(fixture);
 	write_text(fixture, "se\n");
 	settle(fixture);
 	assert_int_equal(fixture->lines, 1);
-	assert_string_equal(fixture->last, "pause");
+	assert_int_equal(fixture->last.verb, CONTROL_PAUSE);
 }
 
 static void write_run(const struct fixture *fixture, size_t len)
@@ -154,6 +69,33 @@ static void write_run(const struct fixture *fixture, size_t len)
 	}
 }
 
+/* Whoever writes the next line after half a one of another finds both ruined, and the one after
+ * that whole: that is why lines are written by one write(). */
+static void test_half_a_line_ruins_one_other(void **state)
+{
+	struct fixture *fixture = *state;
+
+	write_text(fixture, "record na");
+	write_text(fixture, "pause\n");
+	write_text(fixture, "resume\n");
+	settle(fixture);
+	assert_int_equal(fixture->bad, 1);
+	assert_string_equal(fixture->error, "record: key: not of the form key=value");
+	assert_int_equal(fixture->lines, 1);
+	assert_int_equal(fixture->last.verb, CONTROL_RESUME);
+	/* Not whoever begins with a newline. */
+	write_text(fixture, "record na");
+	write_text(fixture, "\npause\n");
+	settle(fixture);
+	assert_int_equal(fixture->bad, 2);
+	assert_int_equal(fixture->lines, 2);
+	assert_int_equal(fixture->last.verb, CONTROL_PAUSE);
+	write_run(fixture, 3 * PROTOCOL_LINE_MAX);
+	write_text(fixture, "\nresume\n");
+	settle_until(fixture, 3);
+	assert_int_equal(counters(fixture)->overlong, 1);
+}
+
 static void test_overlong_line_is_discarded(void **state)
 {
 	static const size_t LENGTHS[] = {PROTOCOL_LINE_MAX, PROTOCOL_LINE_MAX + 1, 3 * 4096 + 5,
@@ -161,100 +103,41 @@ static void test_overlong_line_is_discarded(void **state)
 	struct fixture *fixture = *state;
 
 	/* The longest that is allowed, with its newline. */
-	write_run(fixture, PROTOCOL_LINE_MAX - 1);
+	write_text(fixture, "pause  x=");
+	write_run(fixture, PROTOCOL_LINE_MAX - 10);
 	write_text(fixture, "\n");
 	settle(fixture);
 	assert_int_equal(fixture->lines, 1);
-	assert_int_equal(fixture->last_len, PROTOCOL_LINE_MAX - 1);
 	for (size_t i = 0; i < ARRAY_SIZE(LENGTHS); i++) {
 		write_run(fixture, LENGTHS[i]);
 		settle(fixture);
-		write_text(fixture, "tail\nafter\n");
-		settle(fixture);
+		write_text(fixture, "tail\nrecord name=after\n");
+		settle_until(fixture, i + 2);
 		assert_int_equal(counters(fixture)->overlong, i + 1);
 		assert_int_equal(fixture->lines, i + 2);
-		assert_string_equal(fixture->last, "after");
+		assert_string_equal(fixture->last.name, "after");
 	}
+	assert_int_equal(fixture->bad, 0);
 }
 
-/* Other sources get their turn between wakes; nothing that is in the buffer is forgotten. */
-static void test_budget_per_wake(void **state)
+/* One wake reads little, so that other sources get their turn; nothing is forgotten. */
+static void test_one_wake_reads_a_little(void **state)
 {
 	struct fixture *fixture = *state;
-	unsigned int expected = 0;
+	unsigned int wakes = 0;
 
-	for (int i = 0; i < 200; i++)
-		write_text(fixture, "x\n");
-	while (fixture->lines < 200) {
+	for (int i = 0; i < 2000; i++)
+		write_text(fixture, "task-begin id=1\n");
+	while (fixture->lines < 2000) {
 		unsigned int before = fixture->lines;
 
 		assert_int_equal(loop_run_once(fixture->loop, 1000), 0);
-		assert_true(fixture->lines - before <= CONTROL_LINES_PER_WAKE);
+		assert_true(fixture->lines - before <= PROTOCOL_LINE_MAX / 16);
 		assert_true(fixture->lines > before);
-		expected++;
+		wakes++;
 	}
-	assert_true(expected >= 200 / CONTROL_LINES_PER_WAKE);
-	settle(fixture);
-	assert_int_equal(fixture->lines, 200);
+	assert_true(wakes >= 2000 * 16 / PROTOCOL_LINE_MAX);
 	assert_int_equal(counters(fixture)->rate_limited, 0);
-}
-
-/* Invented time: no credit comes in while it stands still. */
-static void test_rate_limit(void **state)
-{
-	struct fixture *fixture = *state;
-	uint64_t now_ns = loop_now_ns() + NS_PER_S;
-
-	for (int i = 0; i < 1500; i++)
-		write_text(fixture, "x\n");
-	for (int i = 0; i < 40; i++)
-		assert_int_equal(control_fifo_read(fixture->fifo, now_ns), 0);
-	assert_int_equal(counters(fixture)->lines, CONTROL_LINES_PER_S);
-	assert_int_equal(counters(fixture)->rate_limited, 500);
-	for (int i = 0; i < 20; i++)
-		write_text(fixture, "x\n");
-	now_ns += 10 * NS_PER_S / CONTROL_LINES_PER_S;
-	assert_int_equal(control_fifo_read(fixture->fifo, now_ns), 0);
-	assert_int_equal(counters(fixture)->lines, CONTROL_LINES_PER_S + 10);
-	assert_int_equal(counters(fixture)->rate_limited, 510);
-	/* Time that goes backwards gives no credit and takes none. */
-	write_text(fixture, "x\n");
-	assert_int_equal(control_fifo_read(fixture->fifo, 0), 0);
-	assert_int_equal(counters(fixture)->rate_limited, 511);
-}
-
-struct flood {
-	struct fixture *fixture;
-	struct loop_timer *timer;
-	unsigned int ticks;
-};
-
-static int on_tick(void *context, uint64_t now_ns)
-{
-	struct flood *flood = context;
-	char text[512];
-
-	memset(text, '\n', sizeof(text));
-	while (write(flood->fixture->writer, text, sizeof(text)) > 0)
-		;
-	if (++flood->ticks == 20)
-		loop_stop(flood->fixture->loop, 0);
-	return loop_timer_set(flood->timer, now_ns + NS_PER_MS);
-}
-
-/* The pipe is full all the time; a timer still fires, and no line is lost uncounted. */
-static void test_flood_starves_nobody(void **state)
-{
-	struct flood flood = {.fixture = *state};
-	uint64_t begin_ns = loop_now_ns();
-
-	assert_int_equal(loop_add_timer(flood.fixture->loop, on_tick, &flood, &flood.timer), 0);
-	assert_int_equal(loop_timer_set(flood.timer, 1), 0);
-	assert_int_equal(loop_run(flood.fixture->loop), 0);
-	assert_int_equal(flood.ticks, 20);
-	assert_true(loop_now_ns() - begin_ns < 2 * NS_PER_S);
-	assert_int_equal(counters(flood.fixture)->lines, flood.fixture->lines);
-	assert_true(counters(flood.fixture)->lines > 0);
 }
 
 static void test_callback_error_comes_back(void **state)
@@ -262,6 +145,8 @@ static void test_callback_error_comes_back(void **state)
 	struct fixture *fixture = *state;
 
 	fixture->result = -EPROTO;
+	write_text(fixture, "pause\n");
+	assert_int_equal(loop_run(fixture->loop), -EPROTO);
 	write_text(fixture, "x\n");
 	assert_int_equal(loop_run(fixture->loop), -EPROTO);
 }
@@ -278,9 +163,9 @@ static void test_deleted_fifo_is_made_again(void **state)
 	assert_int_equal(fixture->replaced_result, 0);
 	close(fixture->writer);
 	fixture->writer = open_writer(fixture);
-	write_text(fixture, "whole\n");
+	write_text(fixture, "record name=whole\n");
 	settle(fixture);
-	assert_string_equal(fixture->last, "whole");
+	assert_string_equal(fixture->last.name, "whole");
 	assert_int_equal(control_fifo_check(fixture->fifo), 0);
 	assert_int_equal(counters(fixture)->replaced, 1);
 }
@@ -302,17 +187,15 @@ static void test_foreign_file_in_its_place_is_left_alone(void **state)
 	assert_int_equal(fixture->replaced_result, 0);
 }
 
-#define FIFO_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIFO_TEST(test_lines_are_split),
+		FIFO_TEST(test_bad_lines_are_told),
 		FIFO_TEST(test_half_a_line_waits),
+		FIFO_TEST(test_half_a_line_ruins_one_other),
 		FIFO_TEST(test_overlong_line_is_discarded),
-		FIFO_TEST(test_budget_per_wake),
-		FIFO_TEST(test_rate_limit),
-		FIFO_TEST(test_flood_starves_nobody),
+		FIFO_TEST(test_one_wake_reads_a_little),
 		FIFO_TEST(test_callback_error_comes_back),
 		FIFO_TEST(test_deleted_fifo_is_made_again),
 		FIFO_TEST(test_foreign_file_in_its_place_is_left_alone),

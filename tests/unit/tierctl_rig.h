@@ -134,7 +134,10 @@ RIG_FUNCTION void rig_take_line(struct rig *rig)
 	ssize_t len = read(rig->control_fd, rig->line, sizeof(rig->line) - 1);
 	assert_true(len > 0);
 	assert_int_equal(rig->line[len - 1], '\n');
+	/* Behind a newline, in case that another writer left half a line. */
+	assert_int_equal(rig->line[0], '\n');
 	rig->line[len - 1] = '\0';
+	memmove(rig->line, rig->line + 1, (size_t)len - 1);
 	assert_null(strchr(rig->line, '\n'));
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Lines from control.fifo: parsed by the protocol's table, checked against the ladder, and handed
- * to the engine as events. What is wrong is counted, logged a few times a minute, and changes
- * nothing.
+ * Lines from control.fifo: checked against the ladder, and handed to the engine as events. What is
+ * wrong is counted, logged a few times a minute, and changes nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -274,18 +273,18 @@ static int (*const control_table[])(struct agent *agent, const struct control_li
 	[CONTROL_PREFLIGHT] = control_preflight,
 };
 
-static int control_on_line(void *context, const char *text, size_t length)
+static int control_on_line(void *context, const struct control_line *line)
+{
+	return control_table[line->verb](context, line);
+}
+
+static int control_on_bad_line(void *context, const char *error)
 {
 	struct agent *agent = context;
-	struct control_line line;
-	char error[REPLY_WORDS_LEN];
 
-	if (protocol_parse_control_line(text, length, &line, error, sizeof(error)) < 0) {
-		agent->bad_lines++;
-		log_rate_limited(&agent->log, LOG_NORMAL, "control: %s", error);
-		return 0;
-	}
-	return control_table[line.verb](agent, &line);
+	agent->bad_lines++;
+	log_rate_limited(&agent->log, LOG_NORMAL, "control: %s", error);
+	return 0;
 }
 
 static int control_on_replaced(void *context, int result)
@@ -299,6 +298,7 @@ static int control_on_replaced(void *context, int result)
 
 const struct control_fifo_callbacks agent_control_callbacks = {
 	.on_line = control_on_line,
+	.on_bad_line = control_on_bad_line,
 	.on_replaced = control_on_replaced,
 };
 

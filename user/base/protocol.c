@@ -104,7 +104,7 @@ __attribute__((format(printf, 3, 4))) static int fail(char *error, size_t error_
 	return -EINVAL;
 }
 
-static const struct protocol_verb *find_verb(const struct protocol_grammar *grammar,
+static const struct protocol_verb *find_name(const struct protocol_grammar *grammar,
 					     struct word name)
 {
 	for (size_t i = 0; i < grammar->count; i++) {
@@ -181,7 +181,7 @@ static const struct protocol_verb *parse_line(const struct protocol_grammar *gra
 	}
 	struct word word = next_word(&rest);
 
-	verb = find_verb(grammar, word);
+	verb = find_name(grammar, word);
 	if (verb)
 		return parse_pairs(verb, rest, parsed, error, error_size) < 0 ? NULL : verb;
 	protocol_escape(word.text, word.len, quote, sizeof(quote));
@@ -239,13 +239,9 @@ static bool is_set(const struct protocol_key *key, const void *line)
 static int format_line(const struct protocol_grammar *grammar, uint32_t verb_id, const void *line,
 		       char *buffer, size_t size)
 {
-	const struct protocol_verb *verb = NULL;
+	const struct protocol_verb *verb = protocol_find_verb(grammar, verb_id);
 	struct text out;
 
-	for (size_t i = 0; i < grammar->count; i++) {
-		if (grammar->verbs[i].verb == verb_id)
-			verb = &grammar->verbs[i];
-	}
 	if (!verb)
 		return -EINVAL;
 	text_init(&out, buffer, units_min(size, PROTOCOL_LINE_MAX + 1));

@@ -58,11 +58,12 @@ int client_open_fifo(int dir_fd, const char *name, int flags)
 int client_send_line(int dir_fd, const struct control_line *line, uint64_t deadline_ns,
 		     int signal_fd)
 {
-	char text[PROTOCOL_LINE_MAX + 1];
-	int len = protocol_format_control_line(line, text, sizeof(text));
+	char text[PROTOCOL_LINE_MAX + 1] = "\n";
+	int len = protocol_format_control_line(line, text + 1, PROTOCOL_LINE_MAX);
 
 	if (len < 0)
 		return len;
+	len++;
 	_cleanup_close_ int fd = client_open_fifo(dir_fd, PROTOCOL_CONTROL_FIFO, O_WRONLY);
 	int r = fd < 0 ? fd : 0;
 

@@ -15,8 +15,9 @@ int client_open_fifo(int dir_fd, const char *name, int flags);
 
 /*
  * Formats and writes one line into control.fifo by one write, so that lines of several writers
- * never mix. Waits until deadline_ns for room, or until signal_fd (-1 = none) is readable. As
- * tierd_send(); -EINTR in the last case.
+ * never mix; behind a newline, so that half a line that another writer left does not spoil it.
+ * Waits until deadline_ns for room, or until signal_fd (-1 = none) is readable. As tierd_send();
+ * -EINTR in the last case.
  */
 int client_send_line(int dir_fd, const struct control_line *line, uint64_t deadline_ns,
 		     int signal_fd);

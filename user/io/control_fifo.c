@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Splits control.fifo into lines, within a budget.
- *
- * The buffer holds less than one whole line between wakes, except when the budget ran out: then
- * epoll would not tell about the lines that are in the buffer already, so until they are gone we
- * also wait for room in the pipe (EPOLLOUT), which we, as a writer, always get at once - or the
- * pipe is full, and EPOLLIN fires.
+ * Splits control.fifo into lines, parses them, and keeps to the budgets: token buckets, counted in
+ * the time that a token takes to come.
  */
 #include "io/control_fifo.h"
 
@@ -18,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/protocol_table.h"
 #include "base/units.h"
 #include "io/fifo_watch.h"
 #include "tierd/protocol.h"
@@ -25,9 +22,18 @@
 enum {
 	FIFO_MODE = 0620,
 	FIFO_MODE_ALONE = 0600,
+	ERROR_LEN = 256,
 };
 
-#define LINE_COST_NS (NS_PER_S / CONTROL_LINES_PER_S)
+#define BYTE_COST_NS (NS_PER_S / CONTROL_BYTES_PER_S)
+
+/* A status takes about 0.1 ms; everything else much less. */
+const struct control_budget CONTROL_BUDGETS[] = {
+	[PROTOCOL_CLASS_BAD] = {100, 100},     [PROTOCOL_CLASS_SWITCH] = {500, 500},
+	[PROTOCOL_CLASS_TASK] = {2000, 2000},  [PROTOCOL_CLASS_COMMAND] = {100, 100},
+	[PROTOCOL_CLASS_QUESTION] = {500, 100},
+};
+_Static_assert(ARRAY_SIZE(CONTROL_BUDGETS) == PROTOCOL_CLASS_COUNT, "a class has no budget");
 
 struct control_fifo {
 	struct loop *loop;
@@ -35,105 +41,135 @@ struct control_fifo {
 	void *context;
 	struct run_fifo node;
 	struct fifo_watch watch;
-	int fd; /* -1 while something foreign has its name */
+	struct loop_timer *pause_timer; /* reading goes on when it fires */
+	int fd;                         /* -1 while something foreign has its name */
 	int lost_error;
 	bool is_discarding; /* up to the next newline */
-	bool is_behind;     /* whole lines wait in the buffer */
-	uint64_t credit_ns; /* token bucket: LINE_COST_NS a line, at most NS_PER_S */
-	uint64_t credit_at_ns;
+	uint64_t filled_ns; /* when the buckets were */
+	uint64_t bytes_credit_ns;
+	uint64_t credit_ns[PROTOCOL_CLASS_COUNT];
 	struct control_fifo_counters counters;
 	size_t len;
 	char buffer[PROTOCOL_LINE_MAX];
 };
 
-static bool take_token(struct control_fifo *fifo)
+static uint64_t line_cost_ns(uint32_t class)
 {
-	if (fifo->credit_ns < LINE_COST_NS)
+	return NS_PER_S / CONTROL_BUDGETS[class].lines_per_s;
+}
+
+/* Time that goes backwards gives no credit and takes none. */
+static void fill_buckets(struct control_fifo *fifo, uint64_t now_ns)
+{
+	uint64_t passed_ns = units_minus(now_ns, fifo->filled_ns);
+
+	fifo->filled_ns = units_max(fifo->filled_ns, now_ns);
+	fifo->bytes_credit_ns = units_min(units_plus(fifo->bytes_credit_ns, passed_ns),
+					  CONTROL_BYTES_BURST * BYTE_COST_NS);
+	for (uint32_t class = 0; class < PROTOCOL_CLASS_COUNT; class ++)
+		fifo->credit_ns[class] =
+			units_min(units_plus(fifo->credit_ns[class], passed_ns),
+				  CONTROL_BUDGETS[class].burst * line_cost_ns(class));
+}
+
+static bool take_token(struct control_fifo *fifo, uint32_t class)
+{
+	if (fifo->credit_ns[class] < line_cost_ns(class)) {
+		fifo->counters.rate_limited++;
 		return false;
-	fifo->credit_ns -= LINE_COST_NS;
+	}
+	fifo->credit_ns[class] -= line_cost_ns(class);
 	return true;
 }
 
-/* One line was completed; text is what is left of it. */
 static int handle_line(struct control_fifo *fifo, const char *text, size_t len)
 {
-	if (fifo->is_discarding) {
-		fifo->is_discarding = false;
-		return 0;
+	struct control_line line;
+	char error[ERROR_LEN];
+
+	if (protocol_parse_control_line(text, len, &line, error, sizeof(error)) < 0) {
+		if (!take_token(fifo, PROTOCOL_CLASS_BAD))
+			return 0;
+		fifo->counters.bad++;
+		return fifo->callbacks->on_bad_line(fifo->context, error);
 	}
-	if (!take_token(fifo)) {
-		fifo->counters.rate_limited++;
+	if (!take_token(fifo, protocol_find_verb(&PROTOCOL_CONTROL, line.verb)->class))
 		return 0;
-	}
 	fifo->counters.lines++;
-	return fifo->callbacks->on_line(fifo->context, text, len);
+	return fifo->callbacks->on_line(fifo->context, &line);
 }
 
-/* Handles the whole lines in the buffer, *budget at most, and keeps the rest. */
-static int handle_buffer(struct control_fifo *fifo, unsigned int *budget)
+/* Handles the whole lines in the buffer and keeps the rest. */
+static int handle_buffer(struct control_fifo *fifo)
 {
 	size_t start = 0;
 	const char *newline;
 	int err = 0;
 
-	fifo->is_behind = false;
-	while ((newline = memchr(fifo->buffer + start, '\n', fifo->len - start))) {
-		const char *line = fifo->buffer + start;
+	while (!err && (newline = memchr(fifo->buffer + start, '\n', fifo->len - start))) {
+		const char *text = fifo->buffer + start;
 
-		if (*budget == 0 || err) {
-			fifo->is_behind = true;
-			break;
-		}
-		(*budget)--;
 		start = (size_t)(newline - fifo->buffer) + 1;
-		err = handle_line(fifo, line, (size_t)(newline - line));
+		/* An empty line is what a careful writer begins with, in case that somebody left
+		 * half a one. */
+		if (fifo->is_discarding)
+			fifo->is_discarding = false;
+		else if (newline > text)
+			err = handle_line(fifo, text, (size_t)(newline - text));
 	}
 	fifo->len -= start;
 	memmove(fifo->buffer, fifo->buffer + start, fifo->len);
-	if (fifo->len == sizeof(fifo->buffer) && !fifo->is_behind) {
+	if (fifo->len == sizeof(fifo->buffer)) {
 		if (!fifo->is_discarding)
 			fifo->counters.overlong++;
 		fifo->is_discarding = true;
 	}
-	if (fifo->is_discarding && !fifo->is_behind)
+	if (fifo->is_discarding)
 		fifo->len = 0;
 	return err;
 }
 
-static void add_credit(struct control_fifo *fifo, uint64_t now_ns)
+/* Leaves the FIFO alone until a whole line could be read. */
+static int pause_reading(struct control_fifo *fifo, uint64_t now_ns)
 {
-	uint64_t passed_ns = units_minus(now_ns, fifo->credit_at_ns);
+	uint64_t needed_ns = PROTOCOL_LINE_MAX * BYTE_COST_NS;
 
-	fifo->credit_ns = units_min(units_plus(fifo->credit_ns, passed_ns), NS_PER_S);
-	fifo->credit_at_ns = now_ns;
+	if (fifo->bytes_credit_ns >= needed_ns)
+		return 0;
+	fifo->counters.pauses++;
+	loop_modify_fd(fifo->loop, fifo->fd, 0);
+	return loop_timer_set(fifo->pause_timer, now_ns + needed_ns - fifo->bytes_credit_ns);
+}
+
+static int on_pause_over(void *context, uint64_t now_ns)
+{
+	struct control_fifo *fifo = context;
+
+	(void)now_ns;
+	if (fifo->fd >= 0)
+		loop_modify_fd(fifo->loop, fifo->fd, EPOLLIN);
+	return 0;
 }
 
 int control_fifo_read(struct control_fifo *fifo, uint64_t now_ns)
 {
-	unsigned int lines = CONTROL_LINES_PER_WAKE;
-	bool was_behind = fifo->is_behind;
-	size_t bytes = 0;
-	int err = 0;
+	int err;
 
-	add_credit(fifo, now_ns);
-	if (was_behind)
-		err = handle_buffer(fifo, &lines);
-	while (!err && !fifo->is_behind && lines > 0 && bytes < CONTROL_BYTES_PER_WAKE) {
-		ssize_t got =
-			read(fifo->fd, fifo->buffer + fifo->len, sizeof(fifo->buffer) - fifo->len);
+	fill_buckets(fifo, now_ns);
+	size_t room =
+		units_min(sizeof(fifo->buffer) - fifo->len, fifo->bytes_credit_ns / BYTE_COST_NS);
+	ssize_t got = read(fifo->fd, fifo->buffer + fifo->len, room);
 
-		if (got < 0 && errno != EAGAIN && errno != EINTR)
-			return -errno;
-		if (got <= 0)
-			break;
-		bytes += (size_t)got;
+	if (got < 0 && errno != EAGAIN && errno != EINTR)
+		return -errno;
+	if (got > 0) {
+		fifo->bytes_credit_ns -= (uint64_t)got * BYTE_COST_NS;
 		fifo->len += (size_t)got;
-		err = handle_buffer(fifo, &lines);
+		err = handle_buffer(fifo);
+		if (err)
+			return err;
 	}
-	if (fifo->is_behind != was_behind)
-		loop_modify_fd(fifo->loop, fifo->fd,
-			       fifo->is_behind ? EPOLLIN | EPOLLOUT : EPOLLIN);
-	return err;
+	return pause_reading(fifo, now_ns);
 }
 
 static int on_read_event(void *context, int fd, uint32_t events)
@@ -152,7 +188,6 @@ static void close_fifo(struct control_fifo *fifo)
 	fifo->fd = -1;
 	fifo->len = 0;
 	fifo->is_discarding = false;
-	fifo->is_behind = false;
 }
 
 static int open_fifo(struct control_fifo *fifo)
@@ -212,10 +247,13 @@ int control_fifo_create(const struct run_dir *dir, struct loop *loop,
 	fifo->context = context;
 	fifo->fd = -1;
 	fifo->watch = FIFO_WATCH_CLOSED;
-	fifo->credit_ns = NS_PER_S;
-	fifo->credit_at_ns = loop_now_ns();
+	fill_buckets(fifo, UINT64_MAX); /* which is longer than any takes */
+	fifo->filled_ns = loop_now_ns();
 	fifo->node = (struct run_fifo){.dir_fd = dir->fd, .name = PROTOCOL_CONTROL_FIFO};
-	err = run_fifo_make(dir, PROTOCOL_CONTROL_FIFO, FIFO_MODE, FIFO_MODE_ALONE, &fifo->node);
+	err = loop_add_timer(loop, on_pause_over, fifo, &fifo->pause_timer);
+	if (!err)
+		err = run_fifo_make(dir, PROTOCOL_CONTROL_FIFO, FIFO_MODE, FIFO_MODE_ALONE,
+				    &fifo->node);
 	if (!err)
 		err = open_fifo(fifo);
 	/* Without inotify, what is left is control_fifo_check(). */
@@ -237,6 +275,8 @@ void control_fifo_destroy(struct control_fifo *fifo)
 	if (fifo->watch.fd >= 0)
 		loop_remove_fd(fifo->loop, fifo->watch.fd);
 	fifo_watch_close(&fifo->watch);
+	if (fifo->pause_timer)
+		loop_remove_timer(fifo->pause_timer);
 	run_fifo_remove(&fifo->node);
 	free(fifo);
 }
