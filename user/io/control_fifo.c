@@ -29,8 +29,8 @@ enum {
 
 /* A status takes about 0.1 ms; everything else much less. */
 const struct control_budget CONTROL_BUDGETS[] = {
-	[PROTOCOL_CLASS_BAD] = {100, 100},     [PROTOCOL_CLASS_SWITCH] = {500, 500},
-	[PROTOCOL_CLASS_TASK] = {2000, 2000},  [PROTOCOL_CLASS_COMMAND] = {100, 100},
+	[PROTOCOL_CLASS_BAD] = {100, 100},      [PROTOCOL_CLASS_SWITCH] = {500, 500},
+	[PROTOCOL_CLASS_TASK] = {2000, 2000},   [PROTOCOL_CLASS_COMMAND] = {100, 100},
 	[PROTOCOL_CLASS_QUESTION] = {500, 100},
 };
 _Static_assert(ARRAY_SIZE(CONTROL_BUDGETS) == PROTOCOL_CLASS_COUNT, "a class has no budget");
