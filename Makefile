@@ -24,6 +24,7 @@ CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 $(WARNINGS) -fstack-protector-strong -fno-omit-frame-pointer
 DEPS      = -MMD -MP
 LDLIBS   := -lbpf -lelf -lz -linih -ljansson -lcsv -lm -ldl
+MANAGER_LDLIBS := -lcurl -linih -ljansson -lcsv
 ifdef SANITIZE
 CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=address,undefined
@@ -41,11 +42,13 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(AR
 # ---- what there is ------------------------------------------------------------------------------
 
 MAINS     := tierd tierctl
-LAYERS    := base core client io app
-lib_objs   = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAINS:%=user/app/%_main.c),$(wildcard user/$(1)/*.c)))
+LAYERS    := base core client io app manager
+lib_objs   = $(patsubst %.c,$(BUILD)/%.o,$(filter-out %_main.c,$(wildcard user/$(1)/*.c)))
 # In the order in which the linker wants them.
 LIBS      := $(patsubst %,$(BUILD)/lib%.a,app io core client base)
+MANAGER_LIBS := $(patsubst %,$(BUILD)/lib%.a,manager client base)
 PROGRAMS  := $(MAINS:%=$(BUILD)/%)
+MANAGER   := $(BUILD)/tier-manager
 CLIENT    := $(BUILD)/libtierd-client.a
 BPF_OBJS  := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 PREALLOCATED_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/preallocated/%.bpf.o,$(wildcard bpf/*.bpf.c))
@@ -53,6 +56,7 @@ SKELETON  := $(BUILD)/skel/tierd.skel.h $(BUILD)/skel/preallocated.skel.h
 TEST_BPF  := $(patsubst tests/kernel/%.bpf.c,%,$(wildcard tests/kernel/*.bpf.c))
 TEST_SKEL := $(TEST_BPF:%=$(BUILD)/skel/%.skel.h)
 UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+MANAGER_TESTS := $(filter $(BUILD)/tests/unit/test_manager_%,$(UNIT_TESTS))
 KERNEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/kernel/test_*.c))
 E2E_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
 VM_TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/test_*.c))
@@ -65,7 +69,7 @@ BENCHES      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS) $(CLIENT) ## build build/tierd, build/tierctl and build/libtierd-client.a
+all: $(PROGRAMS) $(MANAGER) $(CLIENT) ## build tierd, tierctl, tier-manager and libtierd-client.a in build/
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -107,6 +111,8 @@ check: ## formatting, static analysis, layer rules
 
 # What is installed, as SOURCE:MODE:TARGET.
 INSTALLED := $(BUILD)/tierd:755:sbin/tierd $(BUILD)/tierctl:755:bin/tierctl \
+             $(MANAGER):755:bin/tier-manager \
+             user/manager/tier-manager.conf.example:644:share/doc/tierd/tier-manager.conf.example \
              $(CLIENT):644:lib/libtierd-client.a user/client/client.h:644:include/tierd/client.h \
              $(foreach name,protocol event record,include/tierd/$(name).h:644:include/tierd/$(name).h)
 
@@ -204,16 +210,24 @@ $(PROGRAMS): $(BUILD)/%: $(BUILD)/user/app/%_main.o $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
+$(MANAGER): $(BUILD)/user/manager/tier-manager_main.o $(MANAGER_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(MANAGER_LDLIBS) -o $@
+
 # ---- tests --------------------------------------------------------------------------------------
 
 unit-tests: $(UNIT_TESTS)
 fuzz-tests: $(FUZZ_TESTS)
-kernel-tests: $(KERNEL_TESTS) $(E2E_TESTS) $(TEST_TOOLS) $(PROGRAMS)
+kernel-tests: $(KERNEL_TESTS) $(E2E_TESTS) $(TEST_TOOLS) $(PROGRAMS) $(MANAGER)
 vm-tests: $(VM_TESTS) $(PROGRAMS)
 
-$(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
+$(filter-out $(MANAGER_TESTS),$(UNIT_TESTS)): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@
+
+$(MANAGER_TESTS): $(BUILD)/%: $(BUILD)/%.o $(MANAGER_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(MANAGER_LDLIBS) -o $@
 
 # With FUZZ=1 only.
 $(FUZZ_TESTS): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
