@@ -114,6 +114,9 @@ struct event_sample {
 	uint64_t host_scan_pages;
 	uint64_t own_cpu_ns; /* what the agent itself costs */
 	uint64_t own_rss_bytes;
+	/* What the model keeps in memory, with the pages of files that it has mapped; what its
+	 * control group is charged for, where that is more. 0 = not known. */
+	uint64_t model_footprint_bytes;
 };
 
 struct event_loss {

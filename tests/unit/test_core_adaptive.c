@@ -97,28 +97,8 @@ static void test_one_observation_a_second_is_due(void **state)
 	assert_true(adaptive_is_due(&adaptive, SECONDS(1) + MILLIS(900)));
 }
 
-/* ---- costs -------------------------------------------------------------------------------------
+/* ---- configuration -----------------------------------------------------------------------------
  */
-
-static void test_costs_are_what_was_said_until_measured(void **state)
-{
-	(void)state;
-	assert_int_equal(adaptive.costs.drain_ns, SECONDS(15));
-	assert_int_equal(adaptive.costs.load_ns[3], SECONDS(30));
-	adaptive_note_drain(&adaptive, SECONDS(3));
-	assert_int_equal(adaptive.costs.drain_ns, SECONDS(3));
-	adaptive_note_drain(&adaptive, SECONDS(5));
-	assert_int_equal(adaptive.costs.drain_ns, SECONDS(5));
-	adaptive_note_drain(&adaptive, SECONDS(1));
-	assert_int_equal(adaptive.costs.drain_ns, SECONDS(3));
-	adaptive_note_load(&adaptive, 3, SECONDS(100));
-	adaptive_note_load(&adaptive, 3, SECONDS(50));
-	assert_int_equal(adaptive.costs.load_ns[3], SECONDS(75));
-	assert_int_equal(adaptive.costs.load_ns[2], SECONDS(20));
-	adaptive_note_load(&adaptive, 2, UINT64_MAX);
-	adaptive_note_load(&adaptive, 2, UINT64_MAX);
-	assert_int_equal(adaptive.costs.load_ns[2], UINT64_MAX);
-}
 
 /* What was learned stays unless it is about another ladder, limit, or drain. */
 static void test_reconfigure_keeps_what_stays_true(void **state)
@@ -154,7 +134,6 @@ int main(void)
 		cmocka_unit_test_setup(test_other_pressure_breaks_the_tier_and_larger_ones, set_up),
 		cmocka_unit_test_setup(test_after_a_loss_only_what_follows_is_sure, set_up),
 		cmocka_unit_test_setup(test_one_observation_a_second_is_due, set_up),
-		cmocka_unit_test_setup(test_costs_are_what_was_said_until_measured, set_up),
 		cmocka_unit_test_setup(test_reconfigure_keeps_what_stays_true, set_up),
 	};
 

@@ -6,15 +6,20 @@
 
 static const struct switch_costs *costs(void)
 {
-	return &rig->engine->adaptive.costs;
+	return &rig->engine->footprints.costs;
+}
+
+static const struct footprint_tier *learned(uint32_t tier)
+{
+	return &rig->engine->footprints.tiers[tier];
 }
 
 static void assert_nothing_is_learned(void)
 {
-	assert_false(costs()->is_drain_measured);
-	assert_int_equal(costs()->drain_ns, config.cost_drain_ns);
 	for (uint32_t tier = 1; tier < config.ladder.count; tier++) {
-		assert_false(costs()->is_load_measured[tier]);
+		assert_false(learned(tier)->is_drain_measured);
+		assert_false(learned(tier)->is_load_measured);
+		assert_int_equal(costs()->drain_ns[tier], config.cost_drain_ns);
 		assert_int_equal(costs()->load_ns[tier], config.ladder.tiers[tier].load_ns);
 	}
 }
@@ -31,11 +36,14 @@ static void test_acknowledged_switch_is_learned(void **state)
 	rig_ack(rig, ACK_LOADING);
 	rig_run(rig, SECONDS(20), NULL);
 	rig_ack(rig, ACK_DONE);
-	assert_true(costs()->is_drain_measured);
-	assert_in_range(costs()->drain_ns, SECONDS(7), SECONDS(8));
-	assert_true(costs()->is_load_measured[LARGE]);
+	assert_true(learned(MEDIUM)->is_drain_measured);
+	assert_in_range(costs()->drain_ns[MEDIUM], SECONDS(7), SECONDS(8));
+	/* What is not known of it is taken to be as with another. */
+	assert_false(learned(LARGE)->is_drain_measured);
+	assert_int_equal(costs()->drain_ns[LARGE], costs()->drain_ns[MEDIUM]);
+	assert_true(learned(LARGE)->is_load_measured);
 	assert_int_equal(costs()->load_ns[LARGE], SECONDS(20));
-	assert_false(costs()->is_load_measured[MEDIUM]);
+	assert_false(learned(MEDIUM)->is_load_measured);
 	assert_int_equal(costs()->load_ns[MEDIUM], SECONDS(10));
 }
 

@@ -14,6 +14,7 @@ enum {
 };
 
 static struct engine_config config;
+static struct footprints footprints;
 static struct adaptive adaptive;
 static struct drift drift;
 static struct resources resources;
@@ -35,6 +36,7 @@ static inline int set_up(void **state)
 	ladder_fill_qualities(&config.ladder);
 	memset(&drift, 0, sizeof(drift));
 	now_s = 0;
+	footprint_init(&footprints, &config);
 	adaptive_init(&adaptive, &config);
 	return 0;
 }
@@ -45,6 +47,7 @@ static inline struct adaptive_input input_of(uint32_t serving)
 		.now_ns = SECONDS(now_s),
 		.config = &config,
 		.resources = &resources,
+		.costs = &footprints.costs,
 		.serving = serving,
 		.calm_ns = SECONDS(now_s),
 		.wait_ns = config.stabilization_min_ns,

@@ -28,6 +28,7 @@ static void test_slow_loading_lands_lower(void **state)
 	for (int is_slow = 0; is_slow < 2; is_slow++) {
 		set_up(NULL);
 		config.ladder.tiers[3].load_ns = SECONDS(is_slow ? 90 : 10);
+		footprint_init(&footprints, &config);
 		adaptive_init(&adaptive, &config);
 		observe_for(60, 300);
 		rise(470);

@@ -40,7 +40,8 @@ struct rig {
 	uint64_t others_bytes;
 	uint64_t psi_ns;
 	uint64_t host_scan_pages;
-	bool is_model_hidden; /* its processes are not found, but its memory is used */
+	uint64_t footprint_bytes; /* of the model, with mapped files; 0 = not measured */
+	bool is_model_hidden;     /* its processes are not found, but its memory is used */
 	struct process_record other;
 	struct process_record model;
 	uint32_t decision_count;
@@ -201,7 +202,8 @@ static inline struct event rig_sample_event(struct rig *rig)
 			   .resource_count = 1,
 			   .cpu_count = 4,
 			   .psi_mem_some_ns = rig->psi_ns,
-			   .host_scan_pages = rig->host_scan_pages},
+			   .host_scan_pages = rig->host_scan_pages,
+			   .model_footprint_bytes = rig->footprint_bytes},
 	};
 
 	event.sample.resources[0] = (struct event_resource){

@@ -231,6 +231,23 @@ static void test_groups_and_shared_pages(void **state)
 	assert_int_equal(sample->resources[2].model_bytes, first + second);
 }
 
+/* What the group is charged for counts where that is more. */
+static void test_footprint_holds_mapped_files(void **state)
+{
+	struct fixture *fixture = *state;
+
+	make_sampler(fixture, "a/b");
+	file_tree_write(&fixture->tree, "cgroup/a/b/memory.usage_in_bytes", "2000000\n");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.model_footprint_bytes,
+			 (800 + 50 + 3000 + 1700 + 50 + 4) * KIB);
+	file_tree_write(&fixture->tree, "cgroup/a/b/memory.stat",
+			"total_active_file 500000\ntotal_inactive_file 0\n"
+			"total_mapped_file 9000000\ntotal_shmem 1000000\n");
+	assert_int_equal(take(fixture), 0);
+	assert_int_equal(fixture->sample.model_footprint_bytes, 1500000 + 8000000);
+}
+
 static void test_one_process_needs_no_shares(void **state)
 {
 	struct fixture *fixture = *state;
@@ -417,6 +434,7 @@ int main(void)
 		SAMPLER_TEST(test_missing_files_are_errors),
 		SAMPLER_TEST(test_garbled_host_files_are_errors),
 		SAMPLER_TEST(test_groups_and_shared_pages),
+		SAMPLER_TEST(test_footprint_holds_mapped_files),
 		SAMPLER_TEST(test_one_process_needs_no_shares),
 		SAMPLER_TEST(test_shares_are_read_again_when_it_pays),
 		SAMPLER_TEST(test_shares_that_cannot_be_read),

@@ -79,6 +79,12 @@ void format_add_tasks(struct json *json, const struct engine_status *status,
 void format_tasks_text(struct text *text, const struct engine_status *status,
 		       const struct ladder *ladder);
 
+/* What the tiers take, likewise. */
+void format_add_footprints(struct json *json, const struct engine_status *status,
+			   const struct ladder *ladder);
+void format_footprints_text(struct text *text, const struct engine_status *status,
+			    const struct ladder *ladder);
+
 /* How the serving tier does, for a decision. Nothing where no task has been told of. */
 void format_add_performance(struct json *json, const struct decision_performance *performance);
 void format_performance_text(struct text *text, const struct decision *decision,

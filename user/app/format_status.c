@@ -187,6 +187,8 @@ int format_status_json(const struct engine_status *status, const struct status_a
 	add_host(&json, &status->host);
 	add_agent(&json, agent);
 	add_record(&json, &agent->record);
+	json_add_u64(&json, "reservations", status->reservation_count);
+	format_add_footprints(&json, status, ladder);
 	format_add_tasks(&json, status, ladder);
 	add_processes(&json, status);
 	json_end_object(&json);
@@ -347,6 +349,7 @@ int format_status_text(const struct engine_status *status, const struct status_a
 	text_record(&text, &agent->record);
 	text_add(&text, "last        %s: %s\n", decision_action_name(status->last.action),
 		 decision_reason_name(status->last.reason));
+	format_footprints_text(&text, status, ladder);
 	format_tasks_text(&text, status, ladder);
 	text_processes(&text, status);
 	return text_finish(&text);

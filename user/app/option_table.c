@@ -197,6 +197,8 @@ const struct option_row TIER_OPTION_TABLE[] = {
 	 "How long it takes from the order to its first answer, until it has been measured"},
 	{"tier", "slo_ms", NULL, OPTION_U32, 0, TIER(slo_ms), "0", 0, SLO_MAX_MS, NULL,
 	 "Latency target: 95% of its tasks take no longer, in milliseconds; 0 is none"},
+	{"tier", "fixed", NULL, OPTION_BOOL, 0, TIER(is_fixed), "no", 0, 0, NULL,
+	 "What is said of the tier counts, whatever is measured"},
 };
 const size_t TIER_OPTION_COUNT = ARRAY_SIZE(TIER_OPTION_TABLE);
 /* clang-format on */

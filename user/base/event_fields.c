@@ -114,6 +114,8 @@ static const struct event_field SAMPLE_FIELDS[] = {
 	U64("host_scan_pages", sample.host_scan_pages),
 	U64("own_cpu_ns", sample.own_cpu_ns),
 	U64("own_rss_bytes", sample.own_rss_bytes),
+	/* Since minor version 2. */
+	U64("model_footprint_bytes", sample.model_footprint_bytes),
 };
 
 static const struct event_field RESOURCE_FIELDS[] = {

@@ -36,11 +36,8 @@ static void reset_level(struct adaptive_level *level, const struct engine_config
 void adaptive_init(struct adaptive *adaptive, const struct engine_config *config)
 {
 	memset(adaptive, 0, sizeof(*adaptive));
-	adaptive->costs.drain_ns = config->cost_drain_ns;
-	for (uint32_t tier = 0; tier < LADDER_TIERS_MAX; tier++) {
-		adaptive->costs.load_ns[tier] = config->ladder.tiers[tier].load_ns;
+	for (uint32_t tier = 0; tier < LADDER_TIERS_MAX; tier++)
 		reset_level(&adaptive->levels[tier], config);
-	}
 }
 
 static bool is_same_ladder(const struct ladder *a, const struct ladder *b)
@@ -58,28 +55,6 @@ void adaptive_reconfigure(struct adaptive *adaptive, const struct engine_config 
 		adaptive_init(adaptive, config);
 }
 
-/* The first measurement replaces what was only said. Later ones count at once where it took longer,
- * and by half where it did not: a forecast that is too short costs more than one too long. */
-static void learn_time(uint64_t *time_ns, bool *is_measured, uint64_t measured_ns)
-{
-	if (*is_measured)
-		*time_ns = units_max(measured_ns, units_plus(*time_ns, measured_ns) / 2);
-	else
-		*time_ns = measured_ns;
-	*is_measured = true;
-}
-
-void adaptive_note_drain(struct adaptive *adaptive, uint64_t drain_ns)
-{
-	learn_time(&adaptive->costs.drain_ns, &adaptive->costs.is_drain_measured, drain_ns);
-}
-
-void adaptive_note_load(struct adaptive *adaptive, uint32_t tier, uint64_t load_ns)
-{
-	learn_time(&adaptive->costs.load_ns[tier], &adaptive->costs.is_load_measured[tier],
-		   load_ns);
-}
-
 /* ---- forecasts ---------------------------------------------------------------------------------
  */
 
@@ -93,8 +68,7 @@ static bool is_relievable(const struct adaptive_input *in, const struct resource
 	       adaptive_held_bytes(in, view, tier);
 }
 
-uint32_t adaptive_forecast_permyriad(const struct adaptive *adaptive,
-				     const struct adaptive_input *in, uint32_t tier)
+uint32_t adaptive_forecast_permyriad(const struct adaptive_input *in, uint32_t tier)
 {
 	uint32_t highest = 0;
 
@@ -105,7 +79,7 @@ uint32_t adaptive_forecast_permyriad(const struct adaptive *adaptive,
 		if (!view->drift || view->drift->slope_kib_per_ks < 0 ||
 		    !is_relievable(in, view, tier))
 			continue;
-		ahead = drift_ahead_bytes(view->drift, adaptive->costs.drain_ns);
+		ahead = drift_ahead_bytes(view->drift, in->costs->drain_ns[tier]);
 		ahead = units_plus(ahead, noise_bytes(view, FORECAST_NOISE_PERMILLE));
 		ahead = units_plus(ahead, adaptive_held_bytes(in, view, tier));
 		highest =
@@ -136,7 +110,7 @@ static void watch_alarm(struct adaptive *adaptive, const struct adaptive_input *
 		return;
 	}
 	if (!level->spells.is_open ||
-	    adaptive_forecast_permyriad(adaptive, in, tier) < in->config->degrade_above_permyriad)
+	    adaptive_forecast_permyriad(in, tier) < in->config->degrade_above_permyriad)
 		return;
 	level->is_alarmed = true;
 	level->alarmed_ns = in->now_ns;

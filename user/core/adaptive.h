@@ -9,11 +9,10 @@
  *   spells   (per tier) how long it stayed calm before: does stepping up pay, and is a rise due?
  *   alarms   (per tier) how often a crossing that was forecast did come: forecasts that did not
  *            prove right here are not acted on
- *   costs    how long a drain and each tier's loading take, as measured
  *
- * From these follows advice, in the currency of the score: a second at full quality. Advice is
- * only about planned steps and about how far down an immediate one goes; whether pressure is there
- * is for the rules in policy.c.
+ * From these, and from how long draining and loading take (footprint.h), follows advice, in the
+ * currency of the score: a second at full quality. Advice is only about planned steps and about how
+ * far down an immediate one goes; whether pressure is there is for the rules in policy.c.
  */
 #ifndef TIERD_CORE_ADAPTIVE_H
 #define TIERD_CORE_ADAPTIVE_H
@@ -22,19 +21,12 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "footprint.h"
 #include "ladder.h"
 #include "spells.h"
 
 enum {
 	ADAPTIVE_REFUGES = 3, /* breaks of which it is remembered what would have fitted */
-};
-
-/* What switching takes here. */
-struct switch_costs {
-	uint64_t drain_ns;
-	uint64_t load_ns[LADDER_TIERS_MAX];
-	bool is_drain_measured;
-	bool is_load_measured[LADDER_TIERS_MAX];
 };
 
 struct adaptive_level {
@@ -49,7 +41,6 @@ struct adaptive_level {
 };
 
 struct adaptive {
-	struct switch_costs costs;
 	bool has_observed;
 	uint64_t observed_ns;
 	struct adaptive_level levels[LADDER_TIERS_MAX];
@@ -60,6 +51,7 @@ struct adaptive_input {
 	uint64_t now_ns;
 	const struct engine_config *config;
 	const struct resources *resources;
+	const struct switch_costs *costs;
 	uint32_t serving;
 	bool is_measured; /* what was measured of the model is the serving tier's */
 	uint64_t calm_ns;
@@ -103,10 +95,6 @@ void adaptive_note_loss(struct adaptive *adaptive, uint64_t now_ns);
 /* Pressure other than use has forced a step down from tier: it and what is larger did not fit. */
 void adaptive_note_pressure(struct adaptive *adaptive, const struct adaptive_input *input,
 			    uint32_t tier);
-
-/* A manager took this long. */
-void adaptive_note_drain(struct adaptive *adaptive, uint64_t drain_ns);
-void adaptive_note_load(struct adaptive *adaptive, uint32_t tier, uint64_t load_ns);
 
 void adaptive_advise(const struct adaptive *adaptive, const struct adaptive_input *input,
 		     struct advice *ret_advice);

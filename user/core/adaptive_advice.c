@@ -40,7 +40,7 @@ static int64_t to_ms(uint64_t time_ns)
  */
 
 /* Takes less of what is short, and is not off: a forecast alone never takes the model away. */
-static uint32_t find_landing(const struct adaptive *adaptive, const struct adaptive_input *in)
+static uint32_t find_landing(const struct adaptive_input *in)
 {
 	const struct engine_config *config = in->config;
 	uint32_t lowest = (uint32_t)units_max(config->min_tier, 1);
@@ -51,8 +51,8 @@ static uint32_t find_landing(const struct adaptive *adaptive, const struct adapt
 		for (uint32_t i = 0; i < in->resources->count && does_fit; i++) {
 			const struct resource_view *view = &in->resources->view[i];
 			uint64_t horizon_ns =
-				units_plus(adaptive->costs.drain_ns,
-					   units_plus(adaptive->costs.load_ns[tier], LANDING_NS));
+				units_plus(in->costs->drain_ns[in->serving],
+					   units_plus(in->costs->load_ns[tier], LANDING_NS));
 			uint64_t ahead;
 
 			if (!view->drift)
@@ -94,8 +94,8 @@ static bool is_break_due(const struct adaptive *adaptive, const struct adaptive_
 		return false;
 	spells_ask(spells, in->now_ns, &answers);
 	return answers.is_seen &&
-	       spells_ends_permyriad(&answers,
-				     units_plus(adaptive->costs.drain_ns, RECURRENCE_AHEAD_NS)) >=
+	       spells_ends_permyriad(&answers, units_plus(in->costs->drain_ns[in->serving],
+							  RECURRENCE_AHEAD_NS)) >=
 		       TRUST_MIN_PERMYRIAD;
 }
 
@@ -104,7 +104,7 @@ static void advise_leaving(const struct adaptive *adaptive, const struct adaptiv
 {
 	const struct adaptive_level *level = &adaptive->levels[in->serving];
 
-	advice->forecast_permyriad = adaptive_forecast_permyriad(adaptive, in, in->serving);
+	advice->forecast_permyriad = adaptive_forecast_permyriad(in, in->serving);
 	advice->trust_permyriad =
 		units_permyriad(level->alarms_true_permyriad, level->alarms_permyriad);
 	if (in->serving <= units_max(in->config->min_tier, 1))
@@ -112,7 +112,7 @@ static void advise_leaving(const struct adaptive *adaptive, const struct adaptiv
 	if (advice->forecast_permyriad >= in->config->degrade_above_permyriad &&
 	    is_trusted(level)) {
 		advice->leave_reason = REASON_FORECAST;
-		advice->leave_target = find_landing(adaptive, in);
+		advice->leave_target = find_landing(in);
 	} else if (is_break_due(adaptive, in)) {
 		advice->leave_reason = REASON_RECURRENCE;
 		advice->leave_target = find_refuge(level, in);
@@ -137,14 +137,15 @@ static void price_round_trip(const struct adaptive *adaptive, const struct adapt
 			     uint32_t tier, struct round_trip *ret_trip)
 {
 	const struct engine_config *c = in->config;
-	int64_t drain_ms = to_ms(adaptive->costs.drain_ns);
-	int64_t load_ms = to_ms(adaptive->costs.load_ns[tier]);
-	int64_t back_ms = to_ms(adaptive->costs.load_ns[in->serving]);
+	int64_t drain_ms = to_ms(in->costs->drain_ns[in->serving]);
+	int64_t drain_back_ms = to_ms(in->costs->drain_ns[tier]);
+	int64_t load_ms = to_ms(in->costs->load_ns[tier]);
+	int64_t back_ms = to_ms(in->costs->load_ns[in->serving]);
 	int64_t low = quality(in, in->serving);
 	int64_t high = quality(in, tier);
 	int64_t draining = c->cost_drain_quality_permyriad;
 	int64_t penalty = (int64_t)adaptive->levels[tier].penalty_permyriad;
-	int64_t drain_down = drain_ms * (low - high * draining / PERMYRIAD);
+	int64_t drain_down = drain_back_ms * (low - high * draining / PERMYRIAD);
 
 	*ret_trip = (struct round_trip){
 		.way_ms = drain_ms + load_ms,
@@ -282,7 +283,7 @@ uint32_t adaptive_ahead_permyriad(const struct switch_costs *costs,
 	uint64_t bytes = view->others_bytes[LADDER_NOW];
 
 	if (view->drift) {
-		uint64_t horizon_ns = units_plus(costs->drain_ns, costs->load_ns[tier]);
+		uint64_t horizon_ns = units_plus(costs->drain_ns[tier], costs->load_ns[tier]);
 
 		/* The lowest model is not given up for what has not come yet. */
 		if (tier > units_max(config->min_tier, 1))

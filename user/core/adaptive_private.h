@@ -41,7 +41,6 @@ uint64_t adaptive_held_bytes(const struct adaptive_input *input, const struct re
 			     uint32_t tier);
 
 /* Use with the tier at the end of a drain that begins now, if nothing that rises falls first. */
-uint32_t adaptive_forecast_permyriad(const struct adaptive *adaptive,
-				     const struct adaptive_input *input, uint32_t tier);
+uint32_t adaptive_forecast_permyriad(const struct adaptive_input *input, uint32_t tier);
 
 #endif

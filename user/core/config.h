@@ -6,6 +6,7 @@
 #ifndef TIERD_CORE_CONFIG_H
 #define TIERD_CORE_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tierd/event.h"
@@ -25,6 +26,7 @@ struct tier {
 	uint32_t quality_permyriad; /* all 0 = not said: even steps along the ladder */
 	uint64_t load_ns;           /* from the order to the first answer, until it is measured */
 	uint32_t slo_ms;            /* latency target: p95 of its tasks; 0 = none */
+	bool is_fixed;              /* what is said here counts, whatever is measured */
 };
 
 /* tiers[0] is always `off`; then by memory footprint, ascending. */

@@ -42,6 +42,21 @@ struct status_process {
 	uint64_t anon_bytes;
 };
 
+/* What one tier takes: as it was configured, and what is counted with. */
+struct status_footprint {
+	bool is_fixed;    /* the config alone counts */
+	bool is_measured; /* its memory was */
+	uint64_t configured_bytes;
+	uint64_t bytes;
+	uint64_t seen_bytes; /* at most, in the last day of use */
+	uint64_t vram_configured_bytes[LADDER_GPUS_MAX];
+	uint64_t vram_bytes[LADDER_GPUS_MAX];
+	uint64_t drain_ns;
+	uint64_t load_ns;
+	bool is_drain_measured;
+	bool is_load_measured;
+};
+
 /* How one tier does. */
 struct status_tier {
 	struct task_figures hour; /* of the last hour */
@@ -49,6 +64,7 @@ struct status_tier {
 	uint32_t breaker;         /* enum breaker_state */
 	uint32_t reason;          /* why it rests or last did, enum decision_reason */
 	uint64_t rest_ns;         /* left of its rest */
+	struct status_footprint footprint;
 };
 
 /* Tasks of all tiers. */
@@ -80,6 +96,7 @@ struct engine_status {
 	struct status_tasks tasks;
 	struct status_tier tiers[LADDER_TIERS_MAX];
 	struct host_counters host;
+	uint32_t reservation_count; /* of preflights, open */
 	uint32_t process_count;
 	struct status_process processes[STATUS_PROCESSES_MAX]; /* most stalled first */
 };

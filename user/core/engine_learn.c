@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where the engine lets the adaptive policy learn, and asks it. */
+/* Where the engine lets footprints and the adaptive policy learn, and asks the latter. */
 #include "base/units.h"
 #include "engine_private.h"
 
@@ -14,6 +14,7 @@ static struct adaptive_input get_input(const struct engine *engine)
 		.now_ns = engine->now_ns,
 		.config = &engine->config,
 		.resources = &engine->resources,
+		.costs = &engine->footprints.costs,
 		.serving = transition_serving(&engine->transition),
 		.is_measured = engine_is_tier_measured(engine),
 	};
@@ -72,12 +73,10 @@ void engine_learn_costs(struct engine *engine, enum transition_event event, uint
 	if (t->state == state_before)
 		return;
 	engine->phase_began_ns = engine->now_ns;
-	if (!is_learning(engine))
-		return;
 	if (event == TRANSITION_ACK_LOADING && state_before == SWITCH_DRAINING)
-		adaptive_note_drain(&engine->adaptive, took_ns);
+		footprint_note_drain(&engine->footprints, &engine->config, t->from, took_ns);
 	if (event == TRANSITION_ACK_DONE && state_before == SWITCH_LOADING)
-		adaptive_note_load(&engine->adaptive, t->actual, took_ns);
+		footprint_note_load(&engine->footprints, &engine->config, t->actual, took_ns);
 }
 
 void engine_take_advice(struct engine *engine, struct situation *situation)
@@ -91,4 +90,62 @@ void engine_take_advice(struct engine *engine, struct situation *situation)
 	input.resting = situation->performance.resting;
 	adaptive_advise(&engine->adaptive, &input, &engine->advice);
 	situation->advice = engine->advice;
+}
+
+/* ---- footprints --------------------------------------------------------------------------------
+ */
+
+static void note_vram(const struct event_resource *resource, uint64_t bytes,
+		      uint64_t vram_bytes[LADDER_GPUS_MAX])
+{
+	if (resource->kind == RESOURCE_VRAM && resource->index < LADDER_GPUS_MAX)
+		vram_bytes[resource->index] = bytes;
+}
+
+static void fill_capacity(const struct event_sample *sample, struct footprint_capacity *ret)
+{
+	ret->memory_bytes = UINT64_MAX;
+	for (uint32_t gpu = 0; gpu < LADDER_GPUS_MAX; gpu++)
+		ret->vram_bytes[gpu] = UINT64_MAX;
+	for (uint32_t i = 0; i < sample->resource_count; i++) {
+		const struct event_resource *resource = &sample->resources[i];
+
+		if (resource->capacity_bytes == 0)
+			continue;
+		if (resource->kind == RESOURCE_HOST_MEMORY)
+			ret->memory_bytes = resource->capacity_bytes;
+		note_vram(resource, resource->capacity_bytes, ret->vram_bytes);
+	}
+}
+
+void engine_apply_footprints(struct engine *engine)
+{
+	struct footprint_capacity capacity;
+
+	fill_capacity(&engine->sample, &capacity);
+	engine->config.ladder = engine->said.ladder;
+	footprint_apply(&engine->footprints, &capacity, &engine->config.ladder);
+}
+
+/* While a tier is exchanged or only assumed, what is measured may be another's. */
+void engine_learn_footprint(struct engine *engine)
+{
+	const struct event_sample *sample = &engine->sample;
+	struct footprint_use use = {
+		.tier = engine->transition.actual,
+		.memory_bytes = sample->model_footprint_bytes,
+	};
+	uint64_t since_ns = engine->footprint_ns;
+	bool was_measured = engine->was_measured;
+
+	engine->footprint_ns = engine->now_ns;
+	engine->was_measured = engine_is_tier_measured(engine);
+	if (!engine->was_measured || use.memory_bytes == 0)
+		return;
+	if (was_measured)
+		use.lasted_ns = units_minus(engine->now_ns, since_ns);
+	for (uint32_t i = 0; i < sample->resource_count; i++)
+		note_vram(&sample->resources[i], sample->resources[i].model_bytes, use.vram_bytes);
+	footprint_observe(&engine->footprints, &engine->said, &use);
+	engine_apply_footprints(engine);
 }

@@ -19,6 +19,7 @@
 #include "adaptive.h"
 #include "attribution.h"
 #include "engine.h"
+#include "footprint.h"
 #include "forecast.h"
 #include "performance.h"
 #include "policy.h"
@@ -48,7 +49,8 @@ struct hold_log {
 };
 
 struct engine {
-	struct engine_config config;
+	struct engine_config config; /* with footprints as they were learned */
+	struct engine_config said;   /* as it was configured */
 	bool is_configured;
 	bool has_time;
 	uint64_t origin_ns; /* absolute time of the first event */
@@ -104,6 +106,9 @@ struct engine {
 	uint64_t fault_ns;
 	uint64_t phase_began_ns; /* of the switch machine */
 	struct preflight preflight;
+	struct footprints footprints;
+	uint64_t footprint_ns; /* when it was last looked whether one can be measured ... */
+	bool was_measured;     /* ... and whether it could */
 
 	struct stabilizer stabilizer;
 	struct transition transition;
@@ -125,7 +130,8 @@ void engine_log_foreign(struct engine *engine, struct actions *out,
 			const struct situation *situation, const struct proposal *blame);
 void engine_forget_holds(struct engine *engine);
 
-/* engine_learn.c: nothing is learned or advised under another policy */
+/* engine_learn.c: but for costs and footprints, nothing is learned or advised under another policy
+ */
 void engine_learn_sample(struct engine *engine);
 void engine_learn_drift(struct engine *engine, struct resource_track *track, uint64_t bytes,
 			uint64_t capacity_bytes);
@@ -133,6 +139,8 @@ void engine_learn_loss(struct engine *engine);
 void engine_learn_pressure(struct engine *engine, const struct situation *situation,
 			   const struct proposal *proposal);
 void engine_learn_costs(struct engine *engine, enum transition_event event, uint32_t state_before);
+void engine_learn_footprint(struct engine *engine);
+void engine_apply_footprints(struct engine *engine);
 void engine_take_advice(struct engine *engine, struct situation *situation);
 
 /* engine_performance.c */

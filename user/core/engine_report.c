@@ -264,6 +264,29 @@ static void fill_last(const struct engine *engine, struct decision *ret_last)
 	ret_last->culprit = engine->last.culprit;
 }
 
+static void fill_footprint(const struct engine *engine, uint32_t tier,
+			   struct status_footprint *ret_footprint)
+{
+	const struct footprint_tier *learned = &engine->footprints.tiers[tier];
+	const struct switch_costs *costs = &engine->footprints.costs;
+	const struct tier *said = &engine->said.ladder.tiers[tier];
+	const struct tier *used = &engine->config.ladder.tiers[tier];
+
+	*ret_footprint = (struct status_footprint){
+		.is_fixed = said->is_fixed,
+		.is_measured = learned->memory.bytes > 0,
+		.configured_bytes = said->memory_bytes,
+		.bytes = used->memory_bytes,
+		.seen_bytes = footprint_seen_bytes(&learned->memory),
+		.drain_ns = costs->drain_ns[tier],
+		.load_ns = costs->load_ns[tier],
+		.is_drain_measured = learned->is_drain_measured,
+		.is_load_measured = learned->is_load_measured,
+	};
+	memcpy(ret_footprint->vram_configured_bytes, said->vram_bytes, sizeof(said->vram_bytes));
+	memcpy(ret_footprint->vram_bytes, used->vram_bytes, sizeof(used->vram_bytes));
+}
+
 void engine_get_status(const struct engine *engine, struct engine_status *ret_status)
 {
 	const struct transition *t = &engine->transition;
@@ -289,6 +312,9 @@ void engine_get_status(const struct engine *engine, struct engine_status *ret_st
 	ret_status->sample = engine->sample;
 	ret_status->host = engine->host;
 	engine_fill_task_status(engine, ret_status);
+	for (uint32_t tier = 0; tier < engine->config.ladder.count; tier++)
+		fill_footprint(engine, tier, &ret_status->tiers[tier].footprint);
+	ret_status->reservation_count = engine->preflight.count;
 	ret_status->process_count =
 		attribution_rank(&engine->attribution, engine->now_ns, ret_status->processes);
 }

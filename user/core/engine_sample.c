@@ -260,6 +260,7 @@ void engine_take_sample(struct engine *engine, const struct event_sample *sample
 	engine->last_sample_ns = engine->now_ns;
 	engine->sample_base_ns = engine->now_ns;
 	note_model(engine, &engine->sample);
+	engine_learn_footprint(engine);
 	engine_see_reservations(engine);
 	view_resources(engine);
 	find_tightest_group(engine);
@@ -358,12 +359,17 @@ static void rename_tiers(struct engine *engine, const struct ladder *before)
 
 void engine_reconfigure(struct engine *engine, const struct engine_config *config)
 {
-	struct engine_config before = engine->config;
+	struct engine_config before = engine->said;
 
 	set_config(engine, config);
+	engine->said = engine->config;
+	if (!engine->is_configured)
+		footprint_init(&engine->footprints, config);
+	footprint_reconfigure(&engine->footprints, &before, &engine->said);
 	adaptive_reconfigure(&engine->adaptive, &before, &engine->config);
 	performance_reconfigure(&engine->performance, &before, &engine->config);
 	preflight_rename(&engine->preflight, &before.ladder, &engine->config.ladder);
+	engine_apply_footprints(engine);
 	memset(&engine->performance_advice, 0, sizeof(engine->performance_advice));
 	if (engine->is_started)
 		rename_tiers(engine, &before.ladder);

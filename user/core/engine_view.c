@@ -51,7 +51,7 @@ void engine_get_situation(const struct engine *engine, bool is_fresh,
 		.calm_ns = stabilizer_calm_ns(stabilizer, now_ns, config->stabilization_ns),
 		.pressure_calm_ns = stabilizer_pressure_calm_ns(stabilizer, now_ns),
 		.stabilization_ns = stabilizer_wait_ns(stabilizer, wait_ns),
-		.costs = &engine->adaptive.costs,
+		.costs = &engine->footprints.costs,
 		.advice = engine->advice,
 		.performance = engine->performance_advice,
 	};

@@ -29,13 +29,15 @@ struct version_files {
 	const char *cache; /* of files, with shmem */
 	const char *shmem;
 	const char *unevictable;
+	const char *mapped; /* of the cache and shmem, what somebody maps */
 };
 
 static const struct version_files FILES[] = {
 	[CGROUP_V1] = {"memory.limit_in_bytes", NULL, "memory.usage_in_bytes", "total_active_file",
-		       "total_inactive_file", "total_cache", "total_shmem", "total_unevictable"},
+		       "total_inactive_file", "total_cache", "total_shmem", "total_unevictable",
+		       "total_mapped_file"},
 	[CGROUP_V2] = {"memory.max", "memory.high", "memory.current", "active_file",
-		       "inactive_file", "file", "shmem", "unevictable"},
+		       "inactive_file", "file", "shmem", "unevictable", "file_mapped"},
 };
 
 /* ---- the mount ------------------------------------------------------------------------------- */
@@ -424,5 +426,20 @@ int cgroup_read_used(const struct cgroup_chain *chain, const struct cgroup_level
 		return err;
 	/* usage is batched per CPU and may lag behind the statistics. */
 	*ret_used_bytes = units_minus(usage, cache_bytes);
+	return 0;
+}
+
+int cgroup_read_kept(const struct cgroup_chain *chain, const struct cgroup_level *level,
+		     char *buffer, size_t size, uint64_t *ret_kept_bytes)
+{
+	const struct version_files *files = &FILES[chain->version];
+	uint64_t used;
+	int err = cgroup_read_used(chain, level, buffer, size, &used);
+
+	if (err)
+		return err;
+	/* The statistics are still in the buffer. Shared memory is in use, mapped or not. */
+	*ret_kept_bytes = units_plus(used, units_minus(find_or_zero(buffer, files->mapped),
+						       find_or_zero(buffer, files->shmem)));
 	return 0;
 }

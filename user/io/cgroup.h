@@ -91,4 +91,8 @@ int cgroup_read_limit(const struct cgroup_level *level, uint64_t *ret_limit_byte
 int cgroup_read_used(const struct cgroup_chain *chain, const struct cgroup_level *level,
 		     char *buffer, size_t size, uint64_t *ret_used_bytes);
 
+/* The same with the page cache that somebody has mapped: what the group's processes work with. */
+int cgroup_read_kept(const struct cgroup_chain *chain, const struct cgroup_level *level,
+		     char *buffer, size_t size, uint64_t *ret_kept_bytes);
+
 #endif

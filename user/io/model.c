@@ -215,6 +215,11 @@ const char *model_get_group(const struct model *model)
 	return model->chain.count > 0 ? model->group : NULL;
 }
 
+bool model_is_group_configured(const struct model *model)
+{
+	return model->is_group_configured;
+}
+
 uint64_t model_get_group_id(const struct model *model)
 {
 	return model->chain.count > 0 ? model->chain.levels[0].id : 0;

@@ -83,6 +83,9 @@ bool model_is_member(const struct model *model, uint32_t pid, uint64_t start_ns)
  */
 const char *model_get_group(const struct model *model);
 
+/* Whether that group is the configured one: then all that is in it is the model. */
+bool model_is_group_configured(const struct model *model);
+
 /* The id of that group; 0 if there is none. */
 uint64_t model_get_group_id(const struct model *model);
 

@@ -308,6 +308,27 @@ static int read_groups(struct sampler *sampler, const struct model_usage *usage,
 	return 0;
 }
 
+/* What is charged to a group of the model's own counts where that is more: its processes may use
+ * memory of the kernel's, too. */
+static int read_footprint(struct sampler *sampler, const struct model_usage *usage,
+			  struct event_sample *sample)
+{
+	const struct cgroup_chain *chain = model_get_chain(sampler->model);
+	uint64_t charged = 0;
+	int err = 0;
+
+	if (usage->process_count == 0)
+		return 0;
+	if (chain->count > 0 && model_is_group_configured(sampler->model))
+		err = cgroup_read_kept(chain, &chain->levels[0], sampler->buffer,
+				       sizeof(sampler->buffer), &charged);
+	/* The root of version 2 has no account. */
+	if (err && err != -ENODEV)
+		return err;
+	sample->model_footprint_bytes = units_max(usage->kept_bytes, charged);
+	return 0;
+}
+
 static int read_usage(struct sampler *sampler, uint64_t now_ns, struct event_sample *sample)
 {
 	struct model_usage usage;
@@ -321,7 +342,8 @@ static int read_usage(struct sampler *sampler, uint64_t now_ns, struct event_sam
 	sample->model_processes = usage.process_count;
 	sample->resources[0].model_bytes =
 		units_min(usage.total_bytes, sample->resources[0].used_bytes);
-	return read_groups(sampler, &usage, sample);
+	err = read_footprint(sampler, &usage, sample);
+	return err ? err : read_groups(sampler, &usage, sample);
 }
 
 /* Whatever is wrong with the model, the host's part of the sample stands. */

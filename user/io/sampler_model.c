@@ -38,8 +38,20 @@ static int find_optional(const char *text, const char *key, uint64_t *ret_bytes,
 	return err == -ENOENT ? 0 : err;
 }
 
-/* RssAnon + RssShmem + min(VmLck, RssFile). -ENODATA: a zombie or a kernel thread. */
-static int read_plain(int proc_fd, uint32_t pid, char *buffer, size_t size, uint64_t *ret_bytes)
+/* bytes: of anonymous pages, shared memory, files, and locked. */
+static struct model_size make_size(const uint64_t bytes[4])
+{
+	uint64_t own = units_plus(bytes[0], bytes[1]);
+
+	return (struct model_size){
+		.used_bytes = units_plus(own, units_min(bytes[2], bytes[3])),
+		.kept_bytes = units_plus(own, bytes[2]),
+	};
+}
+
+/* -ENODATA: a zombie or a kernel thread. */
+static int read_plain(int proc_fd, uint32_t pid, char *buffer, size_t size,
+		      struct model_size *ret_size)
 {
 	static const char *const KEYS[] = {"RssAnon", "RssShmem", "RssFile", "VmLck"};
 	uint64_t bytes[ARRAY_SIZE(KEYS)];
@@ -60,12 +72,13 @@ static int read_plain(int proc_fd, uint32_t pid, char *buffer, size_t size, uint
 		return strncmp(buffer, "Name:", 5) == 0 ? -ENODATA : -EBADMSG;
 	if (!has[0] || !has[1] || !has[2])
 		return -EBADMSG;
-	*ret_bytes = units_plus(units_plus(bytes[0], bytes[1]), units_min(bytes[2], bytes[3]));
+	*ret_size = make_size(bytes);
 	return 0;
 }
 
 /* The same from the proportional sizes. Fails where the kernel does not let us, or lacks them. */
-static int read_pss(int proc_fd, uint32_t pid, char *buffer, size_t size, uint64_t *ret_bytes)
+static int read_pss(int proc_fd, uint32_t pid, char *buffer, size_t size,
+		    struct model_size *ret_size)
 {
 	static const char *const KEYS[] = {"Pss_Anon", "Pss_Shmem", "Pss_File", "Locked"};
 	uint64_t bytes[ARRAY_SIZE(KEYS)];
@@ -78,7 +91,7 @@ static int read_pss(int proc_fd, uint32_t pid, char *buffer, size_t size, uint64
 		err = proc_find_number(buffer, KEYS[i], &bytes[i]);
 	if (err < 0)
 		return err;
-	*ret_bytes = units_plus(units_plus(bytes[0], bytes[1]), units_min(bytes[2], bytes[3]));
+	*ret_size = make_size(bytes);
 	return 0;
 }
 
@@ -94,42 +107,60 @@ static const struct pss_entry *find_entry(const struct sampler_model *state,
 	return NULL;
 }
 
-static bool is_stale(const struct pss_entry *entry, uint64_t plain_bytes, uint64_t now_ns)
+static bool has_changed(uint64_t before, uint64_t now)
+{
+	return (now > before ? now - before : before - now) > before / CHANGE_DIVISOR;
+}
+
+static bool is_stale(const struct pss_entry *entry, const struct model_size *plain, uint64_t now_ns)
 {
 	uint64_t age_ns = units_minus(now_ns, entry->read_at_ns);
-	uint64_t change = plain_bytes > entry->plain_bytes ? plain_bytes - entry->plain_bytes
-							   : entry->plain_bytes - plain_bytes;
 
 	return age_ns >= SAMPLER_PSS_PERIOD_S * NS_PER_S ||
-	       (age_ns >= PSS_INTERVAL_MIN_NS && change > entry->plain_bytes / CHANGE_DIVISOR);
+	       (age_ns >= PSS_INTERVAL_MIN_NS &&
+		(has_changed(entry->plain.used_bytes, plain->used_bytes) ||
+		 has_changed(entry->plain.kept_bytes, plain->kept_bytes)));
 }
 
 /* The entry for a member, kept or read anew; where nothing proportional can be had, the plain size
  * stands for it. */
 static struct pss_entry make_entry(const struct sampler_model *state,
-				   const struct model_member *member, uint64_t plain_bytes,
-				   uint64_t now_ns, char *buffer, size_t size)
+				   const struct model_member *member,
+				   const struct model_size *plain, uint64_t now_ns, char *buffer,
+				   size_t size)
 {
 	const struct pss_entry *known = find_entry(state, member);
 	struct pss_entry entry = {
 		.pid = member->pid,
 		.start_ticks = member->start_ticks,
 		.read_at_ns = now_ns,
-		.plain_bytes = plain_bytes,
-		.pss_bytes = plain_bytes,
+		.plain = *plain,
+		.pss = *plain,
 	};
 
-	if (known && !is_stale(known, plain_bytes, now_ns))
+	if (known && !is_stale(known, plain, now_ns))
 		return *known;
-	(void)read_pss(state->proc_fd, member->pid, buffer, size, &entry.pss_bytes);
+	(void)read_pss(state->proc_fd, member->pid, buffer, size, &entry.pss);
 	return entry;
 }
 
-static void add_usage(struct model_usage *usage, unsigned int depth, uint64_t bytes)
+/* What has changed since the proportional size was read is taken not to be shared. */
+static struct model_size project(const struct pss_entry *entry, const struct model_size *plain)
 {
-	usage->total_bytes = units_plus(usage->total_bytes, bytes);
+	return (struct model_size){
+		.used_bytes = units_minus(units_plus(entry->pss.used_bytes, plain->used_bytes),
+					  entry->plain.used_bytes),
+		.kept_bytes = units_minus(units_plus(entry->pss.kept_bytes, plain->kept_bytes),
+					  entry->plain.kept_bytes),
+	};
+}
+
+static void add_usage(struct model_usage *usage, unsigned int depth, const struct model_size *size)
+{
+	usage->total_bytes = units_plus(usage->total_bytes, size->used_bytes);
+	usage->kept_bytes = units_plus(usage->kept_bytes, size->kept_bytes);
 	for (unsigned int i = depth; i < CGROUP_DEPTH_MAX; i++)
-		usage->level_bytes[i] = units_plus(usage->level_bytes[i], bytes);
+		usage->level_bytes[i] = units_plus(usage->level_bytes[i], size->used_bytes);
 }
 
 int sampler_model_read(struct sampler_model *state, const struct model *model, uint64_t now_ns,
@@ -137,14 +168,14 @@ int sampler_model_read(struct sampler_model *state, const struct model *model, u
 {
 	struct model_usage usage = {0};
 	const struct model_member *members;
-	uint64_t plain[MODEL_MEMBERS_MAX] = {0};
+	struct model_size plain[MODEL_MEMBERS_MAX] = {0};
 	unsigned int alive[MODEL_MEMBERS_MAX] = {0};
 	unsigned int count;
 
 	members = model_get_members(model, &count);
 	for (unsigned int i = 0; i < count; i++) {
-		uint64_t *bytes = &plain[usage.process_count];
-		int err = read_plain(state->proc_fd, members[i].pid, buffer, size, bytes);
+		int err = read_plain(state->proc_fd, members[i].pid, buffer, size,
+				     &plain[usage.process_count]);
 
 		if (err == 0)
 			alive[usage.process_count++] = i;
@@ -153,17 +184,13 @@ int sampler_model_read(struct sampler_model *state, const struct model *model, u
 	}
 	for (unsigned int i = 0; i < usage.process_count; i++) {
 		const struct model_member *member = &members[alive[i]];
-		uint64_t bytes = plain[i];
+		struct model_size now = plain[i];
 
 		if (usage.process_count > 1) {
-			struct pss_entry entry =
-				make_entry(state, member, plain[i], now_ns, buffer, size);
-
-			bytes = units_minus(units_plus(entry.pss_bytes, plain[i]),
-					    entry.plain_bytes);
-			state->next[i] = entry;
+			state->next[i] = make_entry(state, member, &plain[i], now_ns, buffer, size);
+			now = project(&state->next[i], &plain[i]);
 		}
-		add_usage(&usage, member->group_depth, bytes);
+		add_usage(&usage, member->group_depth, &now);
 	}
 	state->entry_count = usage.process_count > 1 ? usage.process_count : 0;
 	memcpy(state->entries, state->next, state->entry_count * sizeof(state->next[0]));

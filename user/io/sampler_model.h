@@ -8,13 +8,19 @@
 
 #include "io/model.h"
 
+/* Of one process. */
+struct model_size {
+	uint64_t used_bytes; /* without pages of files that can be dropped */
+	uint64_t kept_bytes; /* with all pages of files that it has mapped */
+};
+
 /* The proportional size of a process, and the plain size that it had when that was read. */
 struct pss_entry {
 	uint32_t pid;
 	uint64_t start_ticks;
 	uint64_t read_at_ns;
-	uint64_t plain_bytes;
-	uint64_t pss_bytes;
+	struct model_size plain;
+	struct model_size pss;
 };
 
 struct model_usage {
@@ -22,6 +28,7 @@ struct model_usage {
 	/* By depth: what is held in the group that many levels above the model's own, or below. */
 	uint64_t level_bytes[CGROUP_DEPTH_MAX];
 	uint64_t total_bytes;
+	uint64_t kept_bytes; /* with all pages of files that are mapped */
 };
 
 struct sampler_model {
