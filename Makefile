@@ -114,6 +114,8 @@ INSTALLED := $(BUILD)/tierd:755:sbin/tierd $(BUILD)/tierctl:755:bin/tierctl \
              $(MANAGER):755:bin/tier-manager \
              user/manager/tier-manager.conf.example:644:share/doc/tierd/tier-manager.conf.example \
              $(CLIENT):644:lib/libtierd-client.a user/client/client.h:644:include/tierd/client.h \
+             user/client/tierd-protocol.7:644:share/man/man7/tierd-protocol.7 \
+             user/client/example-manager.sh:755:share/doc/tierd/example-manager.sh \
              $(foreach name,protocol event record,include/tierd/$(name).h:644:include/tierd/$(name).h)
 
 install: all ## install under PREFIX (/usr/local)
@@ -126,7 +128,7 @@ endef
 
 uninstall: ## remove what install put there
 	rm -f $(foreach file,$(INSTALLED),$(DESTDIR)$(PREFIX)/$(word 3,$(subst :, ,$(file))))
-	-rmdir $(DESTDIR)$(PREFIX)/include/tierd
+	-rmdir $(DESTDIR)$(PREFIX)/include/tierd $(DESTDIR)$(PREFIX)/share/doc/tierd
 
 vmlinux: ## regenerate the trimmed vmlinux.h from this kernel's BTF
 	scripts/vmlinux-trim.sh vmlinux/$(ARCH)/vmlinux.h

@@ -8,7 +8,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 SELF=$root/scripts/check.sh
-CHECKS=(format tidy cppcheck shellcheck layers licences paths length)
+CHECKS=(format tidy cppcheck shellcheck layers licences paths length man)
 BUILD=${BUILD:-build}
 TIDY_FLAGS=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser -Itests/kernel -Itests/e2e "-I$BUILD/skel")
 FUNCTION_LINES_MAX=60
@@ -146,6 +146,15 @@ check_length() {
 				print $1 ":" $2 ": " $4 "() has " $3 - $2 + 1 " lines, at most " max
 			}')
 	[[ -z $long ]] || { echo "$long" && return 1; }
+}
+
+# Style too, but the pages of ours that are referred to and not written, and those of the system,
+# which may not be there.
+check_man() {
+	local findings
+	findings=$(tracked_files '*.[1-8]' | existing | xargs -r mandoc -T lint -W style 2>&1 |
+		grep -vE 'referenced manual not found|mandoc\.db' || true)
+	[[ -z $findings ]] || { echo "$findings" && return 1; }
 }
 
 run_inner() {

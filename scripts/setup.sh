@@ -15,8 +15,8 @@ RUN_PACKAGES=(bpftool clang gcc libbpf-dev libc6-dev libcmocka-dev libcsv-dev
 	libinih-dev libjansson-dev llvm make pkg-config zlib1g-dev)
 VM_PACKAGES=(busybox-static cpio kmod qemu-system-x86 xz-utils)
 VM_ARM64_PACKAGES=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm)
-TEST_PACKAGES=(clang-format clang-tidy cppcheck git haproxy jq linux-perf python3 shellcheck
-	universal-ctags)
+TEST_PACKAGES=(clang-format clang-tidy cppcheck git haproxy jq linux-perf mandoc python3
+	shellcheck universal-ctags)
 LOCK=/run/lock/tierd-setup.lock
 
 missing_packages() {

@@ -96,8 +96,15 @@ void agent_launch(struct agent_process *agent, const char *config_text, const ch
 
 void agent_start(struct agent_process *agent, const char *config_text, const char *const *extra)
 {
+	char path[256];
+
 	agent_launch(agent, config_text, extra);
 	agent_open_reader(agent);
+	/* The other FIFO is made next. */
+	snprintf(path, sizeof(path), "%s/control.fifo", agent->run_dir);
+	for (uint64_t end_ns = test_now_ns() + START_NS;
+	     access(path, W_OK) != 0 && test_now_ns() < end_ns;)
+		test_sleep_ns(10 * NS_PER_MS);
 }
 
 void agent_open_reader(struct agent_process *agent)

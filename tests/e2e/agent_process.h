@@ -40,7 +40,8 @@ void agent_launch(struct agent_process *agent, const char *config_text, const ch
 
 /*
  * Writes config_text and starts build/tierd with it and with extra arguments (NULL-terminated, or
- * NULL); returns when manager.fifo is there and opened for reading. Fails the test on error.
+ * NULL); returns when both FIFOs are there and manager.fifo is opened for reading. Fails the test
+ * on error.
  */
 void agent_start(struct agent_process *agent, const char *config_text, const char *const *extra);
 

@@ -90,7 +90,7 @@ static void test_half_a_line_ruins_one_other(void **state)
 	assert_int_equal(fixture->bad, 2);
 	assert_int_equal(fixture->lines, 2);
 	assert_int_equal(fixture->last.verb, CONTROL_PAUSE);
-	write_run(fixture, 3 * PROTOCOL_LINE_MAX);
+	write_run(fixture, 12345);
 	write_text(fixture, "\nresume\n");
 	settle_until(fixture, 3);
 	assert_int_equal(counters(fixture)->overlong, 1);
