@@ -91,8 +91,9 @@ test: ## set up, build, and run every test and check (root)
 test-quick: ## unit tests only: no root, no kernel
 	scripts/test.sh --quick
 
-bench: $(BENCHES) ## what replay costs; for a quiet machine
+bench: $(BENCHES) $(PROGRAMS) ## what replay and preflights cost; for a quiet machine (root)
 	$(BUILD)/tests/bench/bench_replay tests/replay/golden/thrash.trace
+	$(BUILD)/tests/bench/bench_preflight $(BUILD)/tierd
 
 vmtest: ## the tests in a guest under emulation (KERNEL=6.12, or 6.12/PLAN): needs no root
 	scripts/setup.sh $(if $(findstring arm64,$(KERNEL)),vm-all,vm)

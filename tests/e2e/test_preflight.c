@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -182,6 +183,24 @@ static void what_is_no_question_is_refused(void **state)
 	assert_status(preflight("large"), UNAVAILABLE);
 }
 
+/* It answers when everybody wants the CPU; the time that it takes shows in the status. */
+static void agent_comes_before_others(void **state)
+{
+	(void)state;
+	json_int_t count = 0;
+
+	scene_open(&scene, "", "stabilization = 60s");
+	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)scene.agent.pid), -10);
+	assert_status(preflight("large"), YES);
+	assert_status(preflight("small"), YES);
+	json_t *status = agent_read_status(&scene.agent);
+
+	assert_int_equal(json_unpack(status, "{s:{s:I}}", "agent", "preflights", &count), 0);
+	assert_int_equal(count, 2);
+	json_decref(status);
+	agent_stop(&scene.agent, SIGTERM);
+}
+
 static size_t read_decisions(char *buffer, size_t size)
 {
 	_cleanup_fclose_ FILE *file = fopen(scene.agent.decisions, "re");
@@ -228,6 +247,7 @@ int main(void)
 		cmocka_unit_test_teardown(limits_of_groups_count_for_who_is_in_them, teardown),
 		cmocka_unit_test_teardown(answer_holds_verdict_numbers_and_reason, teardown),
 		cmocka_unit_test_teardown(what_is_no_question_is_refused, teardown),
+		cmocka_unit_test_teardown(agent_comes_before_others, teardown),
 		cmocka_unit_test_teardown(recorded_questions_are_answered_alike_in_a_replay,
 					  teardown),
 	};

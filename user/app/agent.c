@@ -7,10 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/units.h"
 #include "doctor.h"
+
+enum {
+	AGENT_NICE = -10,
+};
 
 static int engine_open(struct agent *agent)
 {
@@ -194,6 +199,11 @@ int agent_run(struct agent *agent)
 	/* A page fault in the middle of memory pressure is what we must not wait for. */
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
 		log_write(&agent->log, LOG_NORMAL, "memory is not locked: %s", strerror(errno));
+	/* It runs for a millisecond at a time, and is asked for an answer when everybody wants the
+	 * CPU. */
+	if (setpriority(PRIO_PROCESS, 0, AGENT_NICE) < 0)
+		log_write(&agent->log, LOG_NORMAL, "the priority stays as it is: %s",
+			  strerror(errno));
 	int result = loop_run(agent->loop);
 
 	if (result >= 0)

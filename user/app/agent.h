@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/engine.h"
+#include "core/latency.h"
 #include "format.h"
 #include "io/cgroup.h"
 #include "io/control_fifo.h"
@@ -93,6 +94,9 @@ struct agent {
 	bool is_decision_dropped; /* said once */
 	uint64_t bad_lines;       /* from control.fifo */
 	uint64_t reloaded_ns;     /* by a line from control.fifo */
+	/* How long preflights took, from the line to its reply, in microseconds. */
+	struct latency preflight_us;
+	uint64_t preflight_max_us;
 	struct agent_record record;
 };
 

@@ -135,7 +135,9 @@ static int control_preflight(struct agent *agent, const struct control_line *lin
 	struct event event = {.kind = EVENT_COMMAND, .command = line->command};
 	const char *problem = preflight_problem(&line->command);
 	uint32_t pid = line->command.pid ? line->command.pid : (uint32_t)getpid();
+	uint64_t began_ns = loop_now_ns();
 	struct actions actions;
+	uint64_t took_us;
 	int result;
 
 	if (!is_tier_good(agent, line, "preflight"))
@@ -145,8 +147,8 @@ static int control_preflight(struct agent *agent, const struct control_line *lin
 		reply_error(agent, line, problem);
 		return 0;
 	}
-	if (loop_now_ns() - agent->sampled_ns > PREFLIGHT_SAMPLE_NS) {
-		result = agent_sample(agent, loop_now_ns());
+	if (began_ns - agent->sampled_ns > PREFLIGHT_SAMPLE_NS) {
+		result = agent_sample(agent, began_ns);
 		if (result < 0)
 			return result;
 	}
@@ -154,6 +156,9 @@ static int control_preflight(struct agent *agent, const struct control_line *lin
 		group_depth_find_process(&agent->depths, model_get_group(agent->model), pid);
 	result = agent_feed_for_actions(agent, &event, &actions);
 	preflight_reply(agent, line, &actions);
+	took_us = units_minus(loop_now_ns(), began_ns) / NS_PER_US;
+	latency_add(&agent->preflight_us, took_us);
+	agent->preflight_max_us = units_max(agent->preflight_max_us, took_us);
 	return result;
 }
 
@@ -189,6 +194,9 @@ static int control_status(struct agent *agent, const struct control_line *line)
 		.bad_lines = agent->bad_lines + control_fifo_get_counters(agent->control)->overlong,
 		.rate_limited_lines = control_fifo_get_counters(agent->control)->rate_limited,
 		.log_lines_dropped = agent->log.dropped,
+		.preflights = agent->preflight_us.total,
+		.preflight_p99_us = latency_quantile_ms(&agent->preflight_us, PERMYRIAD / 100 * 99),
+		.preflight_max_us = agent->preflight_max_us,
 		.model_processes_left_out = model_get_overflows(agent->model),
 		.decisions_dropped =
 			agent->decisions ? ndjson_sink_get_dropped(agent->decisions) : 0,

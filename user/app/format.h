@@ -55,6 +55,9 @@ struct status_agent {
 	uint64_t bad_lines; /* from control.fifo */
 	uint64_t rate_limited_lines;
 	uint64_t log_lines_dropped;
+	uint64_t preflights; /* answered, and how long that took in the agent */
+	uint64_t preflight_p99_us;
+	uint64_t preflight_max_us;
 	uint64_t decisions_dropped;
 	uint64_t model_processes_left_out;
 	struct status_record record;

@@ -122,6 +122,9 @@ static void add_agent(struct json *json, const struct status_agent *agent)
 	json_add_u64(json, "bad_lines", agent->bad_lines);
 	json_add_u64(json, "rate_limited_lines", agent->rate_limited_lines);
 	json_add_u64(json, "log_lines_dropped", agent->log_lines_dropped);
+	json_add_u64(json, "preflights", agent->preflights);
+	json_add_u64(json, "preflight_p99_us", agent->preflight_p99_us);
+	json_add_u64(json, "preflight_max_us", agent->preflight_max_us);
 	json_add_u64(json, "decisions_dropped", agent->decisions_dropped);
 	json_add_u64(json, "model_processes_left_out", agent->model_processes_left_out);
 	json_end_object(json);
