@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The demo's model manager, and an example of one: it follows the agent's manager FIFO, runs a
-# stand-in for a model of the wanted size, and says on the control FIFO how far it has come.
-# Started by run.sh in place of its listener; demo.sh sets the DEMO_ variables.
+# The demo's model manager: it follows the agent's manager FIFO, runs a stand-in for a model of the
+# wanted size, and says on the control FIFO how far it has come. user/client/example-manager.sh is a
+# plain one. Started by run.sh in place of its listener; demo.sh sets the DEMO_ variables.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"

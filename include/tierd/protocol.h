@@ -133,6 +133,10 @@ struct control_line {
 	uint32_t version;              /* hello: PROTOCOL_VERSION of the manager */
 };
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Write one line with its newline and a NUL. Return its length without the NUL; -EMSGSIZE if it
  * does not fit into size or PROTOCOL_LINE_MAX; -EINVAL if a field holds what no line can say (an
@@ -154,5 +158,9 @@ int protocol_parse_manager_line(const char *line, size_t len, struct manager_lin
 
 /* Writes value as one word (%XX where needed), NUL-terminated, cut to whole characters. */
 void protocol_escape(const char *value, size_t len, char *buffer, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

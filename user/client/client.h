@@ -39,6 +39,10 @@
 
 #include "tierd/protocol.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
 	TIERD_CLIENT_TIMEOUT_MS = 5000, /* a usual one for what follows */
 	TIERD_CLIENT_ERROR_LEN = 256,
@@ -157,5 +161,9 @@ struct tierd_task {
 	uint64_t ttft_ms; /* time to the first token, 0 = not said */
 };
 int tierd_client_task_end(struct tierd_client *client, const struct tierd_task *task);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
