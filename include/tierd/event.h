@@ -131,6 +131,8 @@ enum command_verb {
 	COMMAND_TASK_BEGIN,
 	COMMAND_TASK_END,
 	COMMAND_PREFLIGHT,
+	COMMAND_PIN,
+	COMMAND_UNPIN,
 	COMMAND_VERB_COUNT,
 };
 
@@ -146,8 +148,8 @@ struct event_command {
 	uint32_t ack_state;
 	uint64_t seq;                   /* ack: of the switch line */
 	uint32_t pid;                   /* hello: of the manager or the model, 0 if not said */
-	char tier[EVENT_TIER_NAME_LEN]; /* hello: what is loaded; task: where it runs; preflight:
-					 * what is asked for; "" if not said */
+	char tier[EVENT_TIER_NAME_LEN]; /* hello: what is loaded; task: where it runs; preflight,
+					 * pin: what is asked for; "" if not said */
 	char id[EVENT_TASK_ID_LEN];     /* task: the manager's name for it */
 	bool is_ok;                     /* task-end: it did not fail */
 	uint64_t ms;                    /* task-end: how long it took */
@@ -159,6 +161,8 @@ struct event_command {
 	uint32_t cpus_permille;
 	uint32_t shared_depth; /* of whoever is to take them, as in event_process */
 	bool is_only_asked;    /* a yes reserves nothing */
+	uint64_t for_ns;       /* pin: how long it holds, 0 = until unpin */
+	bool is_continued;     /* pin: it held before; not refused, and up after calm only */
 };
 
 struct engine_config; /* user/core/config.h: the parsed form of the text that a trace stores */

@@ -35,6 +35,7 @@
  *   preflight [tier=TIER] [memory=N] [vram=N] [millicpus=N] [pid=PID] [ask_only=0|1]
  *          [format=text|json] reply=NAME
  *   status [format=text|json] reply=NAME
+ *   pin tier=TIER [for_s=N] [reply=NAME]   unpin [reply=NAME]
  *   pause [reply=NAME]   resume [reply=NAME]   reload [reply=NAME]
  *   record name=NAME [reply=NAME]   record-stop [reply=NAME]
  *
@@ -48,6 +49,15 @@
  * tier and memory must be there, not both. pid is the process that is to take it, for the limits of
  * control groups that it shares with the model; the agent's own stands for one that is not said. A
  * yes reserves what was asked for, for the configured time, unless ask_only says otherwise.
+ *
+ * `pin` asks for exactly that tier, for N seconds or until `unpin`; another pin replaces it. It is
+ * stepped to as planned (a drain, never a cut), without waiting for calm, and while it is in force
+ * the agent neither steps up nor down by itself. Refused, and nothing changed, where there is no
+ * such tier, it is below min_tier, or use with it would be over degrade_above: `error` names need
+ * and have. What protects the host at once (OOM kill, use over degrade_above, urgent stall) goes
+ * before it, and so does a manager that cannot load the tier: the pin is overridden then, and comes
+ * back after the usual calm. A pin outlives hello and reload; while paused it waits, and its time
+ * runs on. `unpin` of nothing is `ok`.
  *
  * NAME of record is a file that does not exist, in the directory that the agent's configuration
  * names. NAME of a reply is a FIFO that the asker made in replies/ of the run directory. A reply is
@@ -121,12 +131,15 @@ enum control_verb {
 	CONTROL_TASK_BEGIN,
 	CONTROL_TASK_END,
 	CONTROL_PREFLIGHT,
+	CONTROL_PIN,
+	CONTROL_UNPIN,
 };
 
 /* A line of control.fifo. What is optional is "not said" where it is 0, false or "". */
 struct control_line {
 	uint32_t verb;                 /* enum control_verb */
-	struct event_command command;  /* hello, ack, pause, resume, task: as the engine takes it */
+	struct event_command command;  /* hello, ack, pause, resume, task, pin: as the engine takes
+					* it */
 	bool is_json;                  /* status, preflight */
 	char name[PROTOCOL_NAME_LEN];  /* record */
 	char reply[PROTOCOL_NAME_LEN]; /* "" = no reply wanted */

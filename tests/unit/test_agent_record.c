@@ -237,7 +237,7 @@ static const struct event *next_event(struct trace_reader *reader, const struct 
 	return (*item)->event;
 }
 
-/* Lets the engine settle on a tier and pauses it, as a manager and a person would. */
+/* Lets the engine settle on a tier, pauses and pins it, as a manager and a person would. */
 static void run_engine(void)
 {
 	static struct actions actions;
@@ -260,6 +260,8 @@ static void run_engine(void)
 	engine_step(agent.engine, &event, &actions);
 	event = (struct event){
 		.kind = EVENT_COMMAND, .time_ns = 4, .command = {.verb = COMMAND_PAUSE}};
+	engine_step(agent.engine, &event, &actions);
+	event.command = (struct event_command){.verb = COMMAND_PIN, .tier = "only"};
 	engine_step(agent.engine, &event, &actions);
 	agent.has_manager = true;
 	agent.hello_pid = 4711;
@@ -286,6 +288,9 @@ static void test_a_late_recording_begins_with_what_holds(void **state)
 	assert_string_equal(item->event->command.tier, "only");
 	assert_int_equal(item->event->command.pid, 4711);
 	assert_int_equal(next_event(reader, &item)->command.verb, COMMAND_PAUSE);
+	assert_int_equal(next_event(reader, &item)->command.verb, COMMAND_PIN);
+	assert_string_equal(item->event->command.tier, "only");
+	assert_int_equal(item->event->command.for_ns, 0);
 	assert_int_equal(next_event(reader, &item)->time_ns, 1000 * NS_PER_S + 50 * NS_PER_MS);
 	assert_int_equal(trace_reader_next(reader, &item), 0);
 	trace_reader_close(reader);

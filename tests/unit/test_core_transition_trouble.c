@@ -211,6 +211,21 @@ static void test_hello_without_tier_repeats_the_order(void **state)
 	assert_int_equal(machine.deadline_ns, SECONDS(220));
 }
 
+/* The pause before the manager is asked again holds from the very first order on. */
+static void test_first_order_after_a_hello_is_not_repeated_at_once(void **state)
+{
+	(void)state;
+	in.target = 2;
+	in.is_tier_named = true;
+	in.does_wanted_fit = true;
+	step(TRANSITION_HELLO);
+	wait_for_deadline();
+	assert_int_equal(out.line, MANAGER_SWITCH);
+	step(TRANSITION_ACK_LOADING);
+	assert_at(SWITCH_LOADING, 4, 2);
+	assert_int_equal(machine.deadline_ns, in.now_ns + config.ack_timeout_ns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +237,7 @@ int main(void)
 		MANAGED(test_hello_long_after_an_emergency_cuts_nothing),
 		MANAGED(test_failed_planned_step_down_is_dropped_when_clear),
 		MANAGED(test_failed_step_up_is_given_up),
+		ALONE(test_first_order_after_a_hello_is_not_repeated_at_once),
 		ALONE(test_hello_in_steady),
 		ALONE(test_hello_below_a_tier_that_no_longer_fits),
 		ALONE(test_hello_while_paused_waits),

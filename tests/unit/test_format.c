@@ -233,6 +233,9 @@ static void test_numbers_out_of_range_are_no_danger(void **state)
 	decision.is_model_unseen = true;
 	decision.is_tier_assumed = true;
 	decision.performance.is_target_estimated = true;
+	decision.pin.is_set = true;
+	decision.pin.is_overridden = true;
+	decision.pin.is_waiting = true;
 	assert_true(format_decision_json(&decision, &LADDER, text, sizeof(text)) > 0);
 	json_t *root = json_loads(text, JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES, NULL);
 	json_decref(root);

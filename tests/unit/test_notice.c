@@ -56,6 +56,10 @@ static void test_sentences(void **state)
 	assert_string_equal(notice_of(&decision),
 			    "The model large is replaced by the smaller small when the requests "
 			    "that are running have ended: too many of its requests fail.");
+	decision = step_down(REASON_PINNED);
+	assert_string_equal(notice_of(&decision),
+			    "The model large is replaced by the smaller small when the requests "
+			    "that are running have ended: somebody has asked for that.");
 	decision = step_down(REASON_OOM_HOST);
 	decision.mode = SWITCH_IMMEDIATE;
 	assert_string_equal(notice_of(&decision),

@@ -74,6 +74,13 @@ static const struct {
 		      .ms = 1500,
 		      .tokens = 77,
 		      .ttft_ms = 30}}},
+	{"pin tier=a", {.verb = CONTROL_PIN, .command = {.verb = COMMAND_PIN, .tier = "a"}}},
+	{"pin tier=a for_s=18446744073 reply=r",
+	 {.verb = CONTROL_PIN,
+	  .command = {.verb = COMMAND_PIN, .tier = "a", .for_ns = UINT64_C(18446744073) * NS_PER_S},
+	  .reply = "r"}},
+	{"unpin reply=r",
+	 {.verb = CONTROL_UNPIN, .command = {.verb = COMMAND_UNPIN}, .reply = "r"}},
 	/* Blanks, unknown keys (also twice, also with odd values), keys of other verbs. */
 	{"  pause   reply=r  ",
 	 {.verb = CONTROL_PAUSE, .command = {.verb = COMMAND_PAUSE}, .reply = "r"}},
@@ -107,6 +114,7 @@ static void test_every_verb_is_parsed(void **state)
 		assert_int_equal(line.command.ms, GOOD_LINES[i].expected.command.ms);
 		assert_int_equal(line.command.tokens, GOOD_LINES[i].expected.command.tokens);
 		assert_int_equal(line.command.ttft_ms, GOOD_LINES[i].expected.command.ttft_ms);
+		assert_true(line.command.for_ns == GOOD_LINES[i].expected.command.for_ns);
 		assert_int_equal(line.is_json, GOOD_LINES[i].expected.is_json);
 		assert_string_equal(line.name, GOOD_LINES[i].expected.name);
 		assert_string_equal(line.reply, GOOD_LINES[i].expected.reply);
@@ -120,7 +128,12 @@ static const char *const BAD_LINES[] = {
 	"Pause",
 	"pauses",
 	"paus",
-	"unpin",
+	"unpinned",
+	"pin",
+	"pin for_s=5",
+	"pin tier=a for_s=0",
+	"pin tier=a for_s=5s",
+	"pin tier=a for_s=18446744074",
 	"hello tier",
 	"hello =x",
 	"hello tier=",

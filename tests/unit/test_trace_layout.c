@@ -108,7 +108,9 @@ static const struct event EVENTS[] = {
 		     .vram_bytes = 5,
 		     .cpus_permille = 6,
 		     .shared_depth = 7,
-		     .is_only_asked = true}},
+		     .is_only_asked = true,
+		     .for_ns = 8,
+		     .is_continued = true}},
 	{.kind = EVENT_TICK, .time_ns = BASE_NS + 900},
 };
 
@@ -120,8 +122,8 @@ static const char RECORDS[] =
 	"0110000006612e636f6e665b6167656e745d0a0202000003032800d80401ffffffff0f01098f030102030405"
 	"060708090a0b0c0d0e0f10111213808040056c6c616d61040e00c801a10602010203040506070809051100c8"
 	"01000200010101020304050603686f67061e00c801010203020000ac02c8016402011e140a0405060708090a"
-	"0b0c0d0e0f070b00c8010700c8010000000001081a00c801010201e724056c6172676502613101ac02020304"
-	"05060701090200c8018004000001ac02";
+	"0b0c0d0e0f070b00c8010700c8010000000001081c00c801010201e724056c6172676502613101ac02020304"
+	"050607010801090200c8018004000001ac02";
 
 static const char HEADER[] =
 	"8954494552440d0a010002006a00000078e37e99000102030405060708090a0b0c0d0e0f0200000001000000"
@@ -129,7 +131,7 @@ static const char HEADER[] =
 	"365f363407006c6f775f656e640400626f6f740700746965726420300800742e303030303031";
 
 /* HEADER, RECORDS as a block that is not compressed, and the end. */
-static const char BLOCK_HEAD[] = "54424c4bcb000000c00000000a0000000000000000ca9a3b0000000028bb7472";
+static const char BLOCK_HEAD[] = "54424c4bcd000000c20000000a0000000000000000ca9a3b00000000f94a603d";
 static const char END[] =
 	"54454e4401000000090000000000000000000000000000002c01000000000000000000000000000084cd9a3b"
 	"0000000001000000e3498786";
@@ -296,6 +298,8 @@ static void check_event(const struct event *event, const struct event *expected)
 		assert_int_equal(event->command.ms, expected->command.ms);
 		assert_int_equal(event->command.tokens, expected->command.tokens);
 		assert_int_equal(event->command.ttft_ms, expected->command.ttft_ms);
+		assert_int_equal(event->command.for_ns, expected->command.for_ns);
+		assert_true(event->command.is_continued);
 	} else if (event->kind == EVENT_PROCESS) {
 		assert_int_equal(event->process.party, expected->process.party);
 		assert_int_equal(event->process.shared_depth, expected->process.shared_depth);

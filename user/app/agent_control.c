@@ -162,6 +162,29 @@ static int control_preflight(struct agent *agent, const struct control_line *lin
 	return result;
 }
 
+static int control_pin(struct agent *agent, const struct control_line *line)
+{
+	struct event event = {.kind = EVENT_COMMAND, .command = line->command};
+	const struct engine_config *config = &agent->config.engine;
+	char error[REPLY_WORDS_LEN];
+	struct actions actions;
+	int result;
+
+	if (!is_tier_good(agent, line, "pin"))
+		return 0;
+	result = agent_feed_for_actions(agent, &event, &actions);
+	if (result < 0)
+		return result;
+	if (actions.refusal.reason == REASON_NONE) {
+		reply_ok(agent, line);
+		return 0;
+	}
+	format_refusal(&actions.refusal, line->command.tier, &config->ladder, config->min_tier,
+		       error, sizeof(error));
+	reply_error(agent, line, error);
+	return 0;
+}
+
 static int control_hello(struct agent *agent, const struct control_line *line)
 {
 	const char *tier = line->command.tier;
@@ -278,7 +301,8 @@ static int (*const control_table[])(struct agent *agent, const struct control_li
 	[CONTROL_RESUME] = control_pause,        [CONTROL_RELOAD] = control_reload,
 	[CONTROL_RECORD] = control_record,       [CONTROL_RECORD_STOP] = control_record_stop,
 	[CONTROL_TASK_BEGIN] = control_task,     [CONTROL_TASK_END] = control_task,
-	[CONTROL_PREFLIGHT] = control_preflight,
+	[CONTROL_PREFLIGHT] = control_preflight, [CONTROL_PIN] = control_pin,
+	[CONTROL_UNPIN] = control_pause,
 };
 
 static int control_on_line(void *context, const struct control_line *line)

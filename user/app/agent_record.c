@@ -125,6 +125,8 @@ static void add_preamble(void *context, struct trace_writer *writer, uint64_t ti
 		event.command = (struct event_command){.verb = COMMAND_PAUSE};
 		trace_writer_add_preamble(writer, &event, NULL);
 	}
+	if (engine_get_pin(agent->engine, time_ns, &event.command))
+		trace_writer_add_preamble(writer, &event, NULL);
 }
 
 /* ---- beginning and end -------------------------------------------------------------------------

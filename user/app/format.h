@@ -71,6 +71,10 @@ int format_status_json(const struct engine_status *status, const struct status_a
 int format_status_text(const struct engine_status *status, const struct status_agent *agent,
 		       const struct ladder *ladder, char *buffer, size_t size);
 
+/* Why a tier that was asked for is refused: one line without its newline. */
+int format_refusal(const struct refusal *refusal, const char *tier, const struct ladder *ladder,
+		   uint32_t min_tier, char *buffer, size_t size);
+
 /* ---- shared by the files of this module ---- */
 
 /* "?" for an index outside the ladder. */
@@ -86,6 +90,15 @@ void format_tasks_text(struct text *text, const struct engine_status *status,
 void format_add_footprints(struct json *json, const struct engine_status *status,
 			   const struct ladder *ladder);
 void format_footprints_text(struct text *text, const struct engine_status *status,
+			    const struct ladder *ladder);
+
+/* What a person has pinned. In a decision and in text, nothing where nothing is. */
+void format_add_pin(struct json *json, const struct decision_pin *pin, const struct ladder *ladder);
+void format_pin_text(struct text *text, const struct decision_pin *pin,
+		     const struct ladder *ladder);
+void format_add_status_pin(struct json *json, const struct decision_pin *pin,
+			   const struct ladder *ladder);
+void format_status_pin_text(struct text *text, const struct decision_pin *pin,
 			    const struct ladder *ladder);
 
 /* How the serving tier does, for a decision. Nothing where no task has been told of. */

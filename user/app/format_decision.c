@@ -110,6 +110,7 @@ void format_add_decision(struct json *json, const struct decision *decision,
 	json_add_bool(json, "model_unseen", decision->is_model_unseen);
 	json_add_bool(json, "tier_assumed", decision->is_tier_assumed);
 	format_add_performance(json, &decision->performance);
+	format_add_pin(json, &decision->pin, ladder);
 	add_process(json, "victim", &decision->victim);
 	add_process(json, "culprit", &decision->culprit);
 }
@@ -277,6 +278,7 @@ int format_decision_text(const struct decision *decision, const struct ladder *l
 	add_pressure(&text, decision);
 	format_performance_text(&text, decision, ladder);
 	add_blame(&text, decision);
+	format_pin_text(&text, &decision->pin, ladder);
 	add_doubts(&text, decision);
 	return text_finish(&text);
 }

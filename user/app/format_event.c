@@ -14,9 +14,14 @@
 static const char *verb_name(uint32_t verb)
 {
 	static const char *const names[] = {
-		[COMMAND_HELLO] = "hello",           [COMMAND_ACK] = "ack",
-		[COMMAND_PAUSE] = "pause",           [COMMAND_RESUME] = "resume",
-		[COMMAND_TASK_BEGIN] = "task-begin", [COMMAND_TASK_END] = "task-end",
+		[COMMAND_HELLO] = "hello",
+		[COMMAND_ACK] = "ack",
+		[COMMAND_PAUSE] = "pause",
+		[COMMAND_RESUME] = "resume",
+		[COMMAND_TASK_BEGIN] = "task-begin",
+		[COMMAND_TASK_END] = "task-end",
+		[COMMAND_PIN] = "pin",
+		[COMMAND_UNPIN] = "unpin",
 	};
 
 	return verb < ARRAY_SIZE(names) && names[verb] ? names[verb] : "?";

@@ -178,6 +178,7 @@ int format_status_json(const struct engine_status *status, const struct status_a
 	json_init(&json, buffer, size);
 	json_begin_object(&json, NULL);
 	add_state(&json, status, ladder);
+	format_add_status_pin(&json, &status->last.pin, ladder);
 	json_begin_array(&json, "ladder");
 	for (uint32_t i = 0; i < ladder->count; i++)
 		json_add_string(&json, NULL, ladder->tiers[i].name);
@@ -345,6 +346,7 @@ int format_status_text(const struct engine_status *status, const struct status_a
 
 	text_init(&text, buffer, size);
 	text_state(&text, status, ladder);
+	format_status_pin_text(&text, &status->last.pin, ladder);
 	text_resources(&text, status);
 	text_pressure(&text, &status->last);
 	text_losses(&text, status);

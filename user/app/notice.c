@@ -38,6 +38,7 @@ static const struct why {
 	[REASON_TIER_FAILING] = {"too many of its requests fail", BLAMES_NOBODY},
 	[REASON_TIER_SLOW] = {"its answers take too long", BLAMES_NOBODY},
 	[REASON_CONFIG_CHANGED] = {"the configuration has changed", BLAMES_NOBODY},
+	[REASON_PINNED] = {"somebody has asked for that", BLAMES_NOBODY},
 };
 
 static void add_why(struct text *text, const struct decision *decision)

@@ -54,6 +54,7 @@ enum tierctl_key {
 	TIERCTL_KEY_VRAM,
 	TIERCTL_KEY_CPUS,
 	TIERCTL_KEY_ASK_ONLY,
+	TIERCTL_KEY_FOR,
 	TIERCTL_KEY_COUNT,
 };
 
@@ -79,6 +80,8 @@ extern const struct tierctl_command TIERCTL_STATUS;
 extern const struct tierctl_command TIERCTL_PAUSE;
 extern const struct tierctl_command TIERCTL_RESUME;
 extern const struct tierctl_command TIERCTL_RELOAD;
+extern const struct tierctl_command TIERCTL_PIN;
+extern const struct tierctl_command TIERCTL_UNPIN;
 extern const struct tierctl_command TIERCTL_HELLO;
 extern const struct tierctl_command TIERCTL_ACK;
 extern const struct tierctl_command TIERCTL_TASK_BEGIN;

@@ -149,6 +149,8 @@ static const struct event_field COMMAND_FIELDS[] = {
 	U32("cpus_permille", command.cpus_permille),
 	U32("shared_depth", command.shared_depth),
 	BOOL("is_only_asked", command.is_only_asked),
+	U64("for_ns", command.for_ns),
+	BOOL("is_continued", command.is_continued),
 };
 
 #define LAYOUT(name, fields)                     \

@@ -169,7 +169,29 @@ static int write_version(const struct protocol_key *key, const void *line, struc
 	return load_number(key, line) > PROTOCOL_VERSION ? -EINVAL : write_number(key, line, out);
 }
 
+static int parse_seconds(const struct protocol_key *key, const struct protocol_value *value,
+			 void *line, struct text *problem)
+{
+	int r = parse_number_in(key, value, line, 1, UINT64_MAX / NS_PER_S);
+
+	if (r < 0)
+		text_add(problem, "not a number of seconds, from 1 on");
+	else
+		store_number(key, line, load_number(key, line) * NS_PER_S);
+	return r;
+}
+
+static int write_seconds(const struct protocol_key *key, const void *line, struct text *out)
+{
+	uint64_t seconds = load_number(key, line) / NS_PER_S;
+
+	text_add(out, "%" PRIu64, seconds);
+	return seconds == 0 ? -EINVAL : 0;
+}
+
 const struct protocol_value_type PROTOCOL_NUMBER = {"N", false, false, parse_number, write_number};
+const struct protocol_value_type PROTOCOL_SECONDS = {"N", false, false, parse_seconds,
+						     write_seconds};
 const struct protocol_value_type PROTOCOL_PID = {"PID", false, false, parse_pid, write_pid};
 const struct protocol_value_type PROTOCOL_VERSION_SPOKEN = {"N", false, false, parse_version,
 							    write_version};

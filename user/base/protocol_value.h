@@ -49,6 +49,7 @@ struct protocol_key {
 extern const struct protocol_value_type PROTOCOL_NUMBER;
 extern const struct protocol_value_type PROTOCOL_PID;
 extern const struct protocol_value_type PROTOCOL_VERSION_SPOKEN; /* not over PROTOCOL_VERSION */
+extern const struct protocol_value_type PROTOCOL_SECONDS; /* at least 1; the field is in ns */
 /* bool, or uint32_t holding the place in the list. */
 extern const struct protocol_value_type PROTOCOL_BOOL;
 extern const struct protocol_value_type PROTOCOL_FORMAT;

@@ -15,7 +15,7 @@
 #include "tierd/protocol.h"
 
 enum {
-	ACTIONS_DECISIONS_MAX = 4,
+	ACTIONS_DECISIONS_MAX = 6,
 	ACTIONS_LINES_MAX = 4,
 };
 
@@ -26,7 +26,7 @@ enum decision_action {
 	DECISION_HOLD,   /* nothing is done, although something asks for it: see reason */
 	DECISION_DONE,   /* the ordered tier is in place (acknowledged or assumed) */
 	DECISION_FAILED, /* the manager failed or stayed silent */
-	DECISION_STATE,  /* pause, resume, source or configuration changed */
+	DECISION_STATE,  /* pause, resume, pin, source or configuration changed */
 	DECISION_ACTION_COUNT,
 };
 
@@ -71,6 +71,10 @@ enum decision_reason {
 	REASON_SLOW_UNPRESSED, /* hold: it is missed, no tier is better, and nothing presses */
 	REASON_TIER_RESTING,   /* hold: step up wanted, but that tier has just done badly */
 	REASON_RESERVED,       /* hold: step up wanted, but preflights have reserved the room */
+	REASON_PINNED,         /* a person asked for exactly that tier; hold: for another one */
+	REASON_UNPINNED,
+	REASON_PIN_EXPIRED,
+	REASON_PIN_DOES_NOT_FIT, /* hold: with it use would be over degrade_above */
 	DECISION_REASON_COUNT,
 };
 
@@ -105,6 +109,25 @@ struct decision_performance {
 	uint64_t p95_ms;                  /* of the tasks that did not fail */
 	uint64_t target_p95_ms;           /* of the tier to go to, 0 = none is better */
 	bool is_target_estimated;         /* it has not been measured in the last hour */
+};
+
+/* The tier that a person asked for; all 0 = none. */
+struct decision_pin {
+	bool is_set;
+	bool is_overridden; /* something protects the host from it, or it could not be loaded */
+	bool is_waiting;    /* it has not been begun yet */
+	uint32_t tier;
+	uint32_t reason;  /* what came before it last, enum decision_reason */
+	uint64_t left_ns; /* UINT64_MAX = until unpin */
+};
+
+/* Why a command was not taken, and of what there is too little. */
+struct refusal {
+	uint32_t reason; /* enum decision_reason; REASON_NONE = it was taken */
+	uint32_t kind;   /* enum resource_kind */
+	uint32_t index;
+	uint64_t need_bytes;
+	uint64_t have_bytes;
 };
 
 /* Every decision carries all numbers that it compared, and the thresholds. */
@@ -151,6 +174,7 @@ struct decision {
 	bool is_model_unseen;
 	bool is_tier_assumed; /* no manager has said which tier is loaded */
 	struct decision_performance performance;
+	struct decision_pin pin;
 	struct decision_process victim;
 	struct decision_process culprit;
 };
@@ -159,6 +183,7 @@ struct actions {
 	uint64_t wake_at_ns;     /* come back with a tick then; UINT64_MAX = no need */
 	uint64_t sample_at_ns;   /* take a sample then */
 	bool is_calm;            /* nothing presses: the kernel side may be read less often */
+	struct refusal refusal;  /* of the command in hand */
 	uint32_t decision_count; /* what lies beyond it is whatever was there before */
 	uint32_t line_count;
 	bool has_answer; /* likewise */

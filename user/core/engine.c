@@ -141,12 +141,14 @@ static void note_transition(struct engine *engine, const struct transition_outpu
 	uint64_t stabilization_ns = engine->config.stabilization_ns;
 	bool is_step_up = t->to > t->from;
 	bool is_step_down = output->action == DECISION_SWITCH && !is_step_up;
-	/* A tier that was left in time has not failed. */
-	bool is_foreseen = t->mode == SWITCH_PLANNED && (output->reason == REASON_FORECAST ||
-							 output->reason == REASON_RECURRENCE);
+	/* A tier that was left in time, or because a person said so, has not failed. */
+	bool is_foreseen = t->mode == SWITCH_PLANNED &&
+			   (output->reason == REASON_FORECAST ||
+			    output->reason == REASON_RECURRENCE || output->reason == REASON_PINNED);
 	/* Called off under pressure: it would have failed if it had been quicker. */
 	bool is_given_up = was_stepping_up && output->action == DECISION_CANCEL &&
-			   output->reason != REASON_DRAIN_DEADLINE;
+			   output->reason != REASON_DRAIN_DEADLINE &&
+			   output->reason != REASON_PINNED;
 
 	if (output->is_step_up_failed || is_given_up || (is_step_down && was_stepping_up))
 		stabilizer_note_failed_step_up(&engine->stabilizer, engine->now_ns);
@@ -192,6 +194,7 @@ void engine_apply_transition(struct engine *engine, struct actions *out,
 	if (!transition_is_pending(t))
 		preflight_end_tier(&engine->preflight, t->actual);
 	note_transition(engine, &output, was_stepping_up);
+	engine_note_pin(engine, event, &output);
 	engine_fill_numbers(engine, situation, t->to, &decision);
 	if (output.action != DECISION_ACTION_COUNT) {
 		find_blamed(engine, &output, proposal, &decision);
@@ -222,17 +225,21 @@ void engine_fill_input(const struct engine *engine, const struct situation *situ
 {
 	const struct engine_config *config = &engine->config;
 	uint32_t use = policy_relievable_permyriad(situation, config);
-	uint32_t wanted_use =
-		ladder_worst_permyriad(&config->ladder.tiers[engine->transition.wanted],
-				       &engine->resources, LADDER_RESERVED);
+	uint32_t wanted = engine->transition.wanted;
+	uint32_t wanted_use = ladder_worst_permyriad(&config->ladder.tiers[wanted],
+						     &engine->resources, LADDER_RESERVED);
+	bool is_pinned = pin_is_in_force(&engine->pin, situation->serving);
 
 	*ret_input = (struct transition_input){
 		.now_ns = engine->now_ns,
 		.config = config,
 		.is_over_limit = use >= config->degrade_above_permyriad,
 		.is_clear = policy_find_pressure(situation, config) == REASON_NONE &&
-			    !policy_is_left_for_performance(situation),
-		.does_wanted_fit = wanted_use < config->upgrade_below_permyriad,
+			    !policy_is_left_for_performance(situation) &&
+			    !(is_pinned && engine->pin.tier < situation->serving),
+		.does_wanted_fit = wanted_use < (engine->pin.is_set && engine->pin.tier == wanted
+							 ? config->degrade_above_permyriad
+							 : config->upgrade_below_permyriad),
 		.is_paused = engine->is_paused,
 		.earliest_ns = units_plus(engine->first_sample_ns, config->warmup_ns),
 	};
@@ -328,7 +335,7 @@ static void decide(struct engine *engine, struct actions *out, bool is_fresh)
 		log_hold(engine, out, &situation, &proposal);
 	else if (proposal.action == PROPOSE_SWITCH || proposal.action == PROPOSE_CANCEL)
 		carry_out(engine, out, &situation, &proposal);
-	else if (!engine->hold.is_step_up_hold)
+	else if (!engine->hold.is_step_up_hold && engine->hold.reason != REASON_PINNED)
 		engine->hold.reason = REASON_NONE;
 	run_timers(engine, out);
 }
@@ -360,6 +367,8 @@ static void finish(const struct engine *engine, struct actions *out)
 {
 	uint64_t wake_ns = engine->heartbeat_at_ns;
 
+	if (engine->pin.is_set)
+		wake_ns = units_min(wake_ns, engine->pin.until_ns);
 	if (!(engine->is_paused && engine->transition.state == SWITCH_STEADY))
 		wake_ns = units_min(wake_ns, engine->transition.deadline_ns);
 	out->wake_at_ns = units_plus(engine->origin_ns, wake_ns);
@@ -376,7 +385,9 @@ void engine_step(struct engine *engine, const struct event *event, struct action
 	out->decision_count = 0;
 	out->line_count = 0;
 	out->has_answer = false;
+	out->refusal = (struct refusal){0};
 	advance(engine, event->time_ns);
+	engine_expire_pin(engine, out);
 	is_decision_due = engine_take_event(engine, event, out);
 	run_timers(engine, out);
 	if (is_decision_due && engine->is_started)

@@ -122,6 +122,12 @@ void engine_step(struct engine *engine, const struct event *event, struct action
 bool engine_get_state_line(const struct engine *engine, struct manager_line *ret_line);
 bool engine_get_pending_switch(const struct engine *engine, struct manager_line *ret_line);
 
+/*
+ * What makes the pin again in another engine: a command at the absolute time time_ns. False where
+ * nothing is pinned.
+ */
+bool engine_get_pin(const struct engine *engine, uint64_t time_ns, struct event_command *ret_pin);
+
 /* A picture for people; decides nothing. */
 void engine_get_status(const struct engine *engine, struct engine_status *ret_status);
 

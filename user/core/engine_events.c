@@ -16,7 +16,7 @@ typedef bool event_function(struct engine *engine, const struct event *event, st
 
 static bool on_config(struct engine *engine, const struct event *event, struct actions *out)
 {
-	engine_reconfigure(engine, event->config);
+	engine_reconfigure(engine, event->config, out);
 	if (engine->is_configured)
 		engine_log_state(engine, out, DECISION_STATE, REASON_CONFIG_CHANGED);
 	engine->is_configured = true;
@@ -132,14 +132,9 @@ static bool on_oom(struct engine *engine, const struct event *event, struct acti
 
 static void start(struct engine *engine, struct actions *out)
 {
-	const struct engine_config *config = &engine->config;
 	bool has_manager = engine->transition.has_manager;
-	uint32_t tier = engine->hello_tier;
+	uint32_t tier = engine_find_first_tier(engine);
 
-	if (!engine->is_hello_tier_known)
-		tier = ladder_find_largest(&config->ladder, &engine->resources,
-					   config->upgrade_below_permyriad, config->min_tier,
-					   config->ladder.count - 1);
 	transition_init(&engine->transition, tier, !engine->is_hello_tier_known);
 	engine->transition.has_manager = has_manager;
 	engine->transition.reason = REASON_INITIAL;
@@ -266,6 +261,18 @@ static void on_resume(struct engine *engine, const struct event_command *command
 	set_paused(engine, false, out);
 }
 
+static void on_pin(struct engine *engine, const struct event_command *command, struct actions *out)
+{
+	engine_take_pin(engine, command, out);
+}
+
+static void on_unpin(struct engine *engine, const struct event_command *command,
+		     struct actions *out)
+{
+	(void)command;
+	engine_drop_pin(engine, out, REASON_UNPINNED);
+}
+
 static void on_task_begin(struct engine *engine, const struct event_command *command,
 			  struct actions *out)
 {
@@ -295,7 +302,8 @@ static bool on_command(struct engine *engine, const struct event *event, struct 
 		[COMMAND_HELLO] = on_hello,           [COMMAND_ACK] = on_ack,
 		[COMMAND_PAUSE] = on_pause,           [COMMAND_RESUME] = on_resume,
 		[COMMAND_TASK_BEGIN] = on_task_begin, [COMMAND_TASK_END] = on_task_end,
-		[COMMAND_PREFLIGHT] = on_preflight,
+		[COMMAND_PREFLIGHT] = on_preflight,   [COMMAND_PIN] = on_pin,
+		[COMMAND_UNPIN] = on_unpin,
 	};
 	uint32_t verb = event->command.verb;
 

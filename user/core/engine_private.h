@@ -4,6 +4,7 @@
  *   engine.c         the door; timers, rules, holds, and what is carried out
  *   engine_events.c  what each kind of event changes
  *   engine_learn.c   what the adaptive policy learns from
+ *   engine_pin.c     the tier that a person asks for
  *   engine_performance.c  how the tiers do, from what the manager tells of its tasks
  *   engine_sample.c  samples: others' use, their past and trend, the first tier
  *   engine_preflight.c  questions whether something fits, and what they reserve
@@ -22,6 +23,7 @@
 #include "footprint.h"
 #include "forecast.h"
 #include "performance.h"
+#include "pin.h"
 #include "policy.h"
 #include "preflight.h"
 #include "pressure.h"
@@ -59,6 +61,7 @@ struct engine {
 	uint32_t source;
 	bool is_started;
 	bool is_paused;
+	struct pin pin;
 
 	/* Samples. */
 	bool has_sample;
@@ -156,9 +159,21 @@ void engine_answer_preflight(struct engine *engine, const struct event_command *
 			     struct actions *out);
 void engine_see_reservations(struct engine *engine);
 
+/* engine_pin.c: taking one fills out->refusal where it is refused */
+void engine_take_pin(struct engine *engine, const struct event_command *command,
+		     struct actions *out);
+void engine_drop_pin(struct engine *engine, struct actions *out, uint32_t reason);
+void engine_expire_pin(struct engine *engine, struct actions *out);
+void engine_keep_pin(struct engine *engine, const struct ladder *before, struct actions *out);
+void engine_note_pin(struct engine *engine, enum transition_event event,
+		     const struct transition_output *output);
+uint32_t engine_find_first_tier(struct engine *engine);
+void engine_fill_pin(const struct engine *engine, struct decision_pin *ret_pin);
+
 /* engine_sample.c */
 void engine_take_sample(struct engine *engine, const struct event_sample *sample);
-void engine_reconfigure(struct engine *engine, const struct engine_config *config);
+void engine_reconfigure(struct engine *engine, const struct engine_config *config,
+			struct actions *out);
 bool engine_is_tier_measured(const struct engine *engine);
 uint64_t engine_others_bytes(const struct engine *engine, const struct event_resource *resource);
 uint64_t engine_next_sample_ns(const struct engine *engine);

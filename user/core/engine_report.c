@@ -115,6 +115,7 @@ void engine_fill_numbers(const struct engine *engine, const struct situation *si
 	fill_thresholds(&engine->config, ret_decision);
 	fill_pressure(situation, ret_decision);
 	fill_losses(engine, ret_decision);
+	engine_fill_pin(engine, &ret_decision->pin);
 }
 
 /* The victim of an OOM kill is known from its record, also when it is gone from the table. */

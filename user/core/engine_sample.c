@@ -357,7 +357,8 @@ static void rename_tiers(struct engine *engine, const struct ladder *before)
 						engine->config.min_tier, ladder->count - 1);
 }
 
-void engine_reconfigure(struct engine *engine, const struct engine_config *config)
+void engine_reconfigure(struct engine *engine, const struct engine_config *config,
+			struct actions *out)
 {
 	struct engine_config before = engine->said;
 
@@ -377,4 +378,5 @@ void engine_reconfigure(struct engine *engine, const struct engine_config *confi
 		engine->is_hello_tier_known = ladder_find_name(
 			&engine->config.ladder, before.ladder.tiers[engine->hello_tier].name,
 			&engine->hello_tier);
+	engine_keep_pin(engine, &before.ladder, out);
 }

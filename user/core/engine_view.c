@@ -41,6 +41,7 @@ void engine_get_situation(const struct engine *engine, bool is_fresh,
 		.is_warm = engine->has_sample &&
 			   units_minus(now_ns, engine->first_sample_ns) >= config->warmup_ns,
 		.is_paused = engine->is_paused,
+		.pin = engine->pin,
 		.is_fresh = is_fresh,
 		.is_confirmed = engine->is_confirmed,
 		.is_band_confirmed = engine->is_band_confirmed,

@@ -56,6 +56,10 @@ static const char *const reason_names[] = {
 	[REASON_SLOW_UNPRESSED] = "slow-unpressed",
 	[REASON_TIER_RESTING] = "tier-resting",
 	[REASON_RESERVED] = "reserved",
+	[REASON_PINNED] = "pinned",
+	[REASON_UNPINNED] = "unpinned",
+	[REASON_PIN_EXPIRED] = "pin-expired",
+	[REASON_PIN_DOES_NOT_FIT] = "pin-does-not-fit",
 };
 _Static_assert(ARRAY_SIZE(reason_names) == DECISION_REASON_COUNT, "a reason has no name");
 

@@ -337,44 +337,6 @@ static bool rule_cancel_step_up(const struct situation *s, const struct engine_c
 	return true;
 }
 
-/* ---- up ----------------------------------------------------------------------------------------
- */
-
-static bool rule_step_up(const struct situation *s, const struct engine_config *c,
-			 struct proposal *p)
-{
-	uint32_t target = s->serving + 1;
-	uint32_t limit = (uint32_t)units_minus(c->degrade_above_permyriad, c->margin_permyriad);
-	const struct tier *tier = &c->ladder.tiers[target];
-	uint32_t reason = REASON_NONE;
-
-	if (!s->is_fresh || p->action != PROPOSE_NOTHING || target >= c->ladder.count ||
-	    policy_use_permyriad(s, c) >= c->upgrade_below_permyriad ||
-	    ladder_worst_permyriad(tier, &s->resources, LADDER_NOW) >= c->upgrade_below_permyriad)
-		return false;
-	if (s->pressure_calm_ns < s->stabilization_ns)
-		reason = REASON_STABILIZING;
-	else if (s->calm_ns < s->stabilization_ns)
-		reason = REASON_DATA_LOST;
-	else if (s->is_model_unseen && s->serving != TIER_OFF)
-		reason = REASON_MODEL_UNSEEN;
-	else if (s->performance.resting & (1U << target))
-		reason = REASON_TIER_RESTING;
-	else if (ladder_worst_permyriad(tier, &s->resources, LADDER_PEAK) > limit)
-		reason = REASON_PEAK_DOES_NOT_FIT;
-	else if (ladder_worst_permyriad(tier, &s->resources, LADDER_TREND) >= limit)
-		reason = REASON_TREND_RISING;
-	else if (policy_is_reserved(s, c, target))
-		reason = REASON_RESERVED;
-	if (reason != REASON_NONE) {
-		policy_hold(p, reason);
-		p->is_step_up_hold = true;
-		return false;
-	}
-	policy_order(p, REASON_CALM, SWITCH_PLANNED, target);
-	return true;
-}
-
 /* ---- all together ------------------------------------------------------------------------------
  */
 
@@ -400,7 +362,7 @@ static const struct rule rules[POLICY_COUNT][RULES_MAX] = {
 			{STATE(SWITCH_STEADY), rule_stall_over_above},
 			{STATE(SWITCH_STEADY), rule_cpu_wait},
 			{STATE(SWITCH_STEADY), policy_rule_performance},
-			{STATE(SWITCH_STEADY), rule_step_up},
+			{STATE(SWITCH_STEADY), policy_rule_step_up},
 		},
 	[POLICY_ADAPTIVE] =
 		{
@@ -444,6 +406,7 @@ void policy_propose(const struct situation *s, const struct engine_config *c,
 		while (rule->rule &&
 		       !((rule->states & STATE(s->switch_state)) && rule->rule(s, c, &p)))
 			rule++;
+		policy_apply_pin(s, c, &p);
 		gate(s, &p);
 	}
 	*ret_proposal = p;

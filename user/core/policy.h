@@ -16,6 +16,7 @@
 #include "engine.h"
 #include "ladder.h"
 #include "performance.h"
+#include "pin.h"
 #include "pressure.h"
 
 enum stall_span {
@@ -51,6 +52,7 @@ struct situation {
 	const struct switch_costs *costs;
 	struct advice advice; /* as of the last sample */
 	struct performance_advice performance;
+	struct pin pin;
 };
 
 enum proposal_action {

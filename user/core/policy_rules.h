@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the rules of both policies are made of: policy.c and policy_adaptive.c only. */
+/* What the rules of both policies are made of: for policy*.c only. */
 #ifndef TIERD_CORE_POLICY_RULES_H
 #define TIERD_CORE_POLICY_RULES_H
 
@@ -21,6 +21,15 @@ void policy_blame_use(const struct situation *situation, const struct engine_con
 /* Use, stall and CPU wait have dropped well below what starts a drain. */
 bool policy_has_cleared(const struct situation *situation, const struct engine_config *config);
 
+/* The first thing that speaks against a planned step up to target; REASON_NONE if nothing does. */
+uint32_t policy_find_obstacle(const struct situation *situation, const struct engine_config *config,
+			      uint32_t target);
+
+/* After the rules: what a pin makes of their proposal. */
+void policy_apply_pin(const struct situation *situation, const struct engine_config *config,
+		      struct proposal *proposal);
+
+rule_function policy_rule_step_up;
 rule_function policy_rule_leave;
 rule_function policy_rule_cancel_leaving;
 rule_function policy_rule_gain;

@@ -119,3 +119,24 @@ bool policy_is_reserved(const struct situation *s, const struct engine_config *c
 	return ladder_worst_permyriad(&c->ladder.tiers[tier], &s->resources, LADDER_RESERVED) >=
 	       c->upgrade_below_permyriad;
 }
+
+const struct resource_view *policy_find_unfit(const struct situation *s,
+					      const struct engine_config *c, uint32_t tier)
+{
+	const struct tier *wanted = &c->ladder.tiers[tier];
+	const struct resource_view *fullest = NULL;
+	uint32_t highest = 0;
+
+	for (uint32_t i = 0; i < s->resources.count; i++) {
+		const struct resource_view *view = &s->resources.view[i];
+		uint64_t held = ladder_held_bytes(serving_tier(s, c), view, s->is_measured);
+		uint32_t use = ladder_use_permyriad(wanted, view, LADDER_RESERVED);
+
+		if (use < c->degrade_above_permyriad || use <= highest ||
+		    ladder_footprint_bytes(wanted, view->kind, view->index) <= held)
+			continue;
+		fullest = view;
+		highest = use;
+	}
+	return fullest;
+}

@@ -20,4 +20,11 @@ bool policy_does_fit(const struct situation *situation, const struct engine_conf
 bool policy_is_reserved(const struct situation *situation, const struct engine_config *config,
 			uint32_t tier);
 
+/*
+ * The fullest resource that would be over degrade_above with the tier, and of which it takes more
+ * than the serving one; NULL if there is none.
+ */
+const struct resource_view *policy_find_unfit(const struct situation *situation,
+					      const struct engine_config *config, uint32_t tier);
+
 #endif

@@ -70,6 +70,11 @@ static void enter_loading(struct transition *t, const struct transition_input *i
 	      t->has_manager ? units_plus(in->now_ns, t->backoff_ns) : in->now_ns);
 }
 
+static uint64_t first_backoff_ns(const struct transition_input *in)
+{
+	return units_max(in->config->ack_timeout_ns, BACKOFF_MIN_NS);
+}
+
 static void give_order(struct transition *t, const struct transition_input *in, uint32_t target,
 		       uint32_t mode, uint32_t reason, struct transition_output *out)
 {
@@ -82,6 +87,8 @@ static void give_order(struct transition *t, const struct transition_input *in, 
 	t->is_open = true;
 	t->is_owed = false;
 	t->began_ns = in->now_ns;
+	/* The first order of all may be one that a hello leads to. */
+	t->backoff_ns = units_max(t->backoff_ns, first_backoff_ns(in));
 	if (mode == SWITCH_IMMEDIATE)
 		enter_loading(t, in);
 	else
@@ -109,11 +116,6 @@ static void finish(struct transition *t, const struct transition_input *in, bool
 	t->is_open = is_assumed; /* a manager may speak up late */
 	enter(t, SWITCH_SETTLING, units_plus(in->now_ns, in->config->settle_ns));
 	tell(out, DECISION_DONE, is_assumed ? REASON_ASSUMED : REASON_ACKNOWLEDGED);
-}
-
-static uint64_t first_backoff_ns(const struct transition_input *in)
-{
-	return units_max(in->config->ack_timeout_ns, BACKOFF_MIN_NS);
 }
 
 static uint64_t longest_backoff_ns(const struct transition_input *in)
