@@ -399,7 +399,8 @@ static void test_what_no_line_can_say_is_not_written(void **state)
 				put_values(&SIDES[s], verb, &line);
 				if (!key->type->is_text || key->type->may_be_binary)
 					continue;
-				line.manager.is_actual_known |= !SIDES[s].is_control;
+				if (!SIDES[s].is_control)
+					line.manager.is_actual_known = true;
 				memcpy((char *)&line + key->offset, bad, strlen(bad) + 1);
 				assert_int_equal(format(&SIDES[s], &line, text, sizeof(text)),
 						 -EINVAL);
