@@ -280,7 +280,6 @@ static void check_round_trip(const struct side *side, const struct protocol_verb
 	assert_same(side, verb, &line, &parsed);
 
 	size_t count = split(text, words);
-
 	for (size_t i = count - 1; i > 1; i--) {
 		size_t other = 1 + below(i);
 		char *word = words[i];
