@@ -97,8 +97,9 @@ main() {
 	[[ -e $RUN_DIR ]] || is_run_dir_ours=1
 	trap stop EXIT
 	trap 'exit 0' INT TERM
+	# A trial leaves nothing behind; ARGS may say otherwise.
 	setpriv --pdeathsig TERM "$BUILD/tierd" --config "$CONFIG" --run-dir "$RUN_DIR" \
-		"${arguments[@]}" "$@" &
+		--state-file= "${arguments[@]}" "$@" &
 	agent=$!
 	! wait_for_fifo || start_listener
 	wait "$agent" || status=$?

@@ -29,7 +29,8 @@ enum event_kind {
 	EVENT_SAMPLE,
 	EVENT_LOSS,
 	EVENT_COMMAND,
-	EVENT_TICK, /* nothing but time */
+	EVENT_TICK,  /* nothing but time */
+	EVENT_STATE, /* at start: what was kept of the agent that ran before */
 	EVENT_KIND_COUNT,
 };
 
@@ -165,13 +166,16 @@ struct event_command {
 	bool is_continued;     /* pin: it held before; not refused, and up after calm only */
 };
 
-struct engine_config; /* user/core/config.h: the parsed form of the text that a trace stores */
+/* The parsed forms of texts that a trace stores: user/core/config.h, user/core/state.h. */
+struct engine_config;
+struct engine_state;
 
 struct event {
 	uint64_t time_ns;
 	uint32_t kind; /* enum event_kind */
 	union {
 		const struct engine_config *config; /* copied by the engine */
+		const struct engine_state *state;   /* the same */
 		struct event_source source;
 		struct event_process process;
 		struct event_window window;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The trace file, version 1.0: everything that the engine was fed, in the order of arrival, so that
+ * The trace file, version 1.2: everything that the engine was fed, in the order of arrival, so that
  * a replay decides what was decided live.
  *
  * All numbers are little-endian and of fixed width unless called a varint, all encodings are
@@ -61,7 +61,8 @@
  *   text       a varint length and bytes without a NUL
  *   list       a varint count and the entries
  * A config record holds the name and the full text of the configuration in its plain form, the name
- * as text and the rest of the record as the configuration.
+ * as text and the rest of the record as the configuration. So does a state record (since 1.2): what
+ * was kept of the agent that ran before, as user/app/state_text.h has it.
  *
  * Preamble. A segment after the first, and a recording that began while the agent ran, begins with
  * what an engine needs that has seen nothing before: configuration, source, and what managers and

@@ -128,7 +128,7 @@ static uint64_t add_lap(struct trace_writer *writer, const char *path, struct la
 		if (event->kind == EVENT_SAMPLE)
 			last = event->sample;
 		shift_event(event, lap);
-		trace_writer_add(writer, event, event->kind == EVENT_CONFIG ? &item->config : NULL);
+		trace_writer_add(writer, event, event_is_text(event->kind) ? &item->config : NULL);
 		count++;
 	}
 	const struct trace_summary *summary = trace_reader_get_summary(reader);

@@ -48,10 +48,10 @@ static void agent_exec(const struct agent_process *agent, const char *const *ext
 {
 	char path[512];
 	const char *arguments[AGENT_ARGS_MAX] = {
-		"tierd",        "--config",    agent->config,    "--run-dir",
-		agent->run_dir, "--decisions", agent->decisions,
+		"tierd",       "--config",       agent->config,  "--run-dir",  agent->run_dir,
+		"--decisions", agent->decisions, "--state-file", agent->state,
 	};
-	size_t count = 7;
+	size_t count = 9;
 
 	while (extra && *extra && count < AGENT_ARGS_MAX - 1)
 		arguments[count++] = *extra++;
@@ -78,6 +78,14 @@ void agent_print_log(const struct agent_process *agent)
 	}
 }
 
+static void agent_fork(struct agent_process *agent, const char *const *extra)
+{
+	agent->pid = fork();
+	assert_true(agent->pid >= 0);
+	if (agent->pid == 0)
+		agent_exec(agent, extra);
+}
+
 void agent_launch(struct agent_process *agent, const char *config_text, const char *const *extra)
 {
 	*agent = (struct agent_process){.manager_fd = -1, .log_path = agent->log_path};
@@ -87,11 +95,24 @@ void agent_launch(struct agent_process *agent, const char *config_text, const ch
 	snprintf(agent->config, sizeof(agent->config), "%s/tierd.conf", agent->dir);
 	snprintf(agent->decisions, sizeof(agent->decisions), "%s/decisions", agent->dir);
 	snprintf(agent->log, sizeof(agent->log), "%s/log", agent->dir);
+	snprintf(agent->state, sizeof(agent->state), "%s/state", agent->dir);
 	file_write(agent->config, config_text);
-	agent->pid = fork();
-	assert_true(agent->pid >= 0);
-	if (agent->pid == 0)
-		agent_exec(agent, extra);
+	agent_fork(agent, extra);
+}
+
+void agent_kill(struct agent_process *agent)
+{
+	kill(agent->pid, SIGKILL);
+	waitpid(agent->pid, NULL, 0);
+	agent->pid = 0;
+	agent_close_reader(agent);
+}
+
+void agent_restart(struct agent_process *agent, const char *const *extra)
+{
+	assert_int_equal(agent->pid, 0);
+	agent_fork(agent, extra);
+	agent_open_reader(agent);
 }
 
 void agent_start(struct agent_process *agent, const char *config_text, const char *const *extra)

@@ -14,7 +14,7 @@
 
 enum {
 	AGENT_LINE_LEN = 4096,
-	AGENT_ARGS_MAX = 16,
+	AGENT_ARGS_MAX = 20,
 };
 
 struct agent_process {
@@ -26,6 +26,7 @@ struct agent_process {
 	char config[160];
 	char decisions[160];
 	char log[160];
+	char state[160];
 	char pending[2 * AGENT_LINE_LEN];
 	size_t pending_len;
 };
@@ -44,6 +45,12 @@ void agent_launch(struct agent_process *agent, const char *config_text, const ch
  * on error.
  */
 void agent_start(struct agent_process *agent, const char *config_text, const char *const *extra);
+
+/* Kills it with SIGKILL: what it leaves stays. */
+void agent_kill(struct agent_process *agent);
+
+/* Starts it anew, with the files that are there, and opens manager.fifo. */
+void agent_restart(struct agent_process *agent, const char *const *extra);
 
 /* Whether its run directory is there and holds anything. */
 bool agent_has_left_files(const struct agent_process *agent);

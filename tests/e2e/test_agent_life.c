@@ -168,7 +168,8 @@ static void killed_agent_is_followed_by_another(void **state)
 	workload_stop(scene.agent.pid);
 	agent_close_reader(&scene.agent);
 	assert_true(agent_has_left_files(&scene.agent));
-	snprintf(command, sizeof(command), "timeout -s INT 2 %s --config %s --run-dir %s",
+	snprintf(command, sizeof(command),
+		 "timeout -s INT 2 %s --config %s --run-dir %s --state-file=",
 		 build_path("tierd", path, sizeof(path)), scene.agent.config, scene.agent.run_dir);
 	scene.agent.pid = 0;
 	assert_int_equal(run_and_wait(command), 124); /* it ran until it was told to end */
@@ -189,7 +190,8 @@ static void emptied_run_directory_is_filled_again(void **state)
 	test_sleep_ns(2500 * NS_PER_MS);
 	if (agent_tierctl(&scene.agent, "status", output, sizeof(output)) != 0)
 		fail_msg("status: %s", output);
-	snprintf(command, sizeof(command), "timeout 5 %s --config %s --run-dir %s 2>&1",
+	snprintf(command, sizeof(command),
+		 "timeout 5 %s --config %s --run-dir %s --state-file= 2>&1",
 		 build_path("tierd", path, sizeof(path)), scene.agent.config, scene.agent.run_dir);
 	assert_int_equal(run_and_wait(command), 1);
 	agent_close_reader(&scene.agent);
@@ -231,7 +233,7 @@ static void without_privilege_it_says_so_and_exits_3(void **state)
 		 "cp %s %s/tierd && chmod 755 %s %s/tierd && printf '[tier a]\\nmemory=1M\\n' "
 		 ">%s/c &&"
 		 " setpriv --reuid 65534 --regid 65534 --clear-groups %s/tierd --config %s/c"
-		 " --run-dir %s/run 2>&1",
+		 " --run-dir %s/run --state-file= 2>&1",
 		 build_path("tierd", path, sizeof(path)), dir, dir, dir, dir, dir, dir, dir);
 	int status = run_and_wait(command);
 
@@ -247,7 +249,8 @@ static void second_agent_on_the_same_directory_refuses(void **state)
 	char path[512], command[1024];
 
 	scene_open(&scene, "", "stabilization = 60s");
-	snprintf(command, sizeof(command), "timeout 5 %s --config %s --run-dir %s 2>&1",
+	snprintf(command, sizeof(command),
+		 "timeout 5 %s --config %s --run-dir %s --state-file= 2>&1",
 		 build_path("tierd", path, sizeof(path)), scene.agent.config, scene.agent.run_dir);
 	assert_int_equal(run_and_wait(command), 1);
 	assert_int_equal(agent_tierctl(&scene.agent, "status", output, sizeof(output)), 0);

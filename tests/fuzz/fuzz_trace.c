@@ -97,7 +97,7 @@ static void read_trace(const uint8_t *data, size_t size)
 			fuzz_check_error(-1, item->text);
 			continue;
 		}
-		if (item->event->kind == EVENT_CONFIG) {
+		if (event_is_text(item->event->kind)) {
 			fuzz_assert(item->config.len <= TRACE_CONFIG_MAX);
 			continue;
 		}

@@ -190,7 +190,7 @@ static void check_line(const char *text, uint64_t n)
 	if (expected.event.kind == EVENT_LOSS)
 		assert_int_equal(json_object_size(json_object_get(root, "count")),
 				 LOSS_CAUSE_COUNT);
-	if (expected.event.kind == EVENT_CONFIG)
+	if (event_is_text(expected.event.kind))
 		assert_true(json_is_string(json_object_get(root, "text")));
 	json_decref(root);
 }

@@ -10,8 +10,8 @@ enum {
 
 static size_t encode(const struct rig_event *event, uint64_t base_ns, uint8_t *at, size_t size)
 {
-	if (event->event.kind == EVENT_CONFIG)
-		return event_encode_config(&event->config, event->event.time_ns, base_ns, at, size);
+	if (event_is_text(event->event.kind))
+		return event_encode_text(&event->event, &event->config, base_ns, at, size);
 	return event_encode(&event->event, base_ns, at);
 }
 
@@ -69,17 +69,17 @@ static void test_configs_have_a_limit(void **state)
 	static char text[TRACE_CONFIG_MAX + 1];
 	static uint8_t bytes[TRACE_RECORD_MAX];
 	struct event_text config = {.name = "n", .name_len = 1, .text = text, .len = sizeof(text)};
+	struct event event = {.kind = EVENT_CONFIG, .time_ns = 1};
 	struct event_record record;
 	struct event_text decoded;
-	struct event event;
 	size_t len;
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
-	assert_int_equal(event_encode_config(&config, 1, 0, bytes, sizeof(bytes)), 0);
+	assert_int_equal(event_encode_text(&event, &config, 0, bytes, sizeof(bytes)), 0);
 	config.len--;
-	assert_int_equal(event_encode_config(&config, 1, 0, bytes, config.len), 0);
-	len = event_encode_config(&config, 1, 0, bytes, sizeof(bytes));
+	assert_int_equal(event_encode_text(&event, &config, 0, bytes, config.len), 0);
+	len = event_encode_text(&event, &config, 0, bytes, sizeof(bytes));
 	assert_int_equal(event_split(bytes, len, &record), len);
 	assert_int_equal(event_decode(&record, 0, EVENT_SAME, &event, &decoded), 0);
 	assert_int_equal(decoded.len, TRACE_CONFIG_MAX);

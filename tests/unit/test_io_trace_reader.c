@@ -184,8 +184,8 @@ static void test_another_major_version_is_refused(void **state)
 	seal_header(fixture);
 	reading = read_bytes(fixture, fixture->len);
 	assert_int_equal(reading.opened, -EPROTONOSUPPORT);
-	assert_string_equal(reading.error, "damaged: a trace of version 2.1, which this program "
-					   "(1.1) cannot read");
+	assert_string_equal(reading.error, "damaged: a trace of version 2.2, which this program "
+					   "(1.2) cannot read");
 }
 
 static void test_a_newer_minor_version_is_read(void **state)

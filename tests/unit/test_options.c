@@ -50,6 +50,7 @@ static const struct setting {
 	APP_NUMBER("agent", "record_max", "1G", record_max_bytes, GIB),
 	APP_NUMBER("agent", "record_keep", "3", record_keep, 3),
 	APP_STRING("agent", "record_dir", "/tmp/traces", record_dir),
+	APP_STRING("agent", "state_file", "/tmp/state", state_file),
 	APP_NUMBER("agent", "dry_run", "yes", is_dry_run, 1),
 	APP_NUMBER("agent", "log", "debug", log_level, LOG_DEBUG),
 	APP_STRING("model", "cgroup", "/machine.slice/llm", model_cgroup),

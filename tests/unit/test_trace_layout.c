@@ -164,7 +164,8 @@ static void check(const char *what, const uint8_t *bytes, size_t len, const char
 
 static size_t encode_records(uint8_t *bytes)
 {
-	size_t len = event_encode_config(&CONFIG, BASE_NS, BASE_NS, bytes, BYTES_MAX);
+	const struct event config = {.kind = EVENT_CONFIG, .time_ns = BASE_NS};
+	size_t len = event_encode_text(&config, &CONFIG, BASE_NS, bytes, BYTES_MAX);
 	uint64_t base_ns = BASE_NS;
 
 	for (size_t i = 0; i < ARRAY_SIZE(EVENTS); i++) {

@@ -133,7 +133,8 @@ RIG_FUNCTION void rig_make_event(uint32_t kind, uint64_t time_ns, uint64_t *stat
 RIG_FUNCTION void rig_nth_event(uint64_t n, struct rig_event *ret_event)
 {
 	uint64_t state = (n + 1) * UINT64_C(0x9e3779b97f4a7c15);
-	uint32_t kind = n == 0 ? EVENT_CONFIG : 1 + (uint32_t)(rig_random(&state) % EVENT_TICK);
+	uint32_t kind =
+		n == 0 ? EVENT_CONFIG : 1 + (uint32_t)(rig_random(&state) % (EVENT_KIND_COUNT - 1));
 
 	rig_make_event(kind, 1000 * NS_PER_S + n * 10 * NS_PER_MS, &state, ret_event);
 }
@@ -196,7 +197,7 @@ RIG_FUNCTION void rig_add_nth(struct trace_writer *writer, uint64_t n)
 
 	rig_nth_event(n, &event);
 	trace_writer_add(writer, &event.event,
-			 event.event.kind == EVENT_CONFIG ? &event.config : NULL);
+			 event_is_text(event.event.kind) ? &event.config : NULL);
 }
 
 RIG_FUNCTION struct trace_writer_options rig_options(const char *path)

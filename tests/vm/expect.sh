@@ -51,7 +51,7 @@ expect_refusal() {
 	text=$1
 	shift
 	status=0
-	timeout 20 ./tierd --config $config --run-dir /run/tierd "$@" >/tmp/refusal 2>&1 || status=$?
+	timeout 20 ./tierd --config $config --run-dir /run/tierd --state-file= "$@" >/tmp/refusal 2>&1 || status=$?
 	if [ "$status" = 3 ] && [ "$(wc -l </tmp/refusal)" = 1 ] && grep -q "$text" /tmp/refusal; then
 		met "refused with 3: tierd $*"
 	else
@@ -63,7 +63,7 @@ expect_refusal() {
 expect_start() {
 	wanted=$1
 	shift
-	./tierd --config $config --run-dir /run/tierd "$@" >/tmp/start 2>&1 &
+	./tierd --config $config --run-dir /run/tierd --state-file= "$@" >/tmp/start 2>&1 &
 	agent=$!
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		[ ! -p /run/tierd/control.fifo ] || break

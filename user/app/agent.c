@@ -67,6 +67,7 @@ int agent_feed_for_actions(struct agent *agent, struct event *event, struct acti
 	engine_step(agent->engine, event, ret_actions);
 	agent_output_actions(agent, ret_actions);
 	agent_set_calm(agent, ret_actions->is_calm);
+	agent_state_note(agent, event, ret_actions);
 	result = agent_timer_set(&agent->wake_timer, ret_actions->wake_at_ns);
 	if (result < 0)
 		return result;
@@ -168,7 +169,12 @@ int agent_open(struct agent *agent, const struct config_arguments *arguments)
 	char error[CONFIG_ERROR_LEN];
 	int result;
 
-	*agent = (struct agent){.arguments = arguments, .psi_fd = -1, .dir = RUN_DIR_CLOSED};
+	*agent = (struct agent){
+		.arguments = arguments,
+		.psi_fd = -1,
+		.dir = RUN_DIR_CLOSED,
+		.state = {.dir_fd = -1, .lock_fd = -1},
+	};
 	log_init(&agent->log, STDERR_FILENO, LOG_NORMAL, loop_now_ns());
 	result = config_open(agent);
 	if (result)
@@ -189,9 +195,10 @@ int agent_open(struct agent *agent, const struct config_arguments *arguments)
 		result = agent_output_open(agent);
 	if (!result)
 		result = agent_record_open(agent);
-	if (!result)
-		result = agent_sources_open(agent);
-	return result;
+	if (result)
+		return result;
+	agent_state_open(agent);
+	return agent_sources_open(agent);
 }
 
 int agent_run(struct agent *agent)
@@ -215,6 +222,7 @@ int agent_run(struct agent *agent)
 void agent_close(struct agent *agent)
 {
 	agent_sources_close(agent);
+	agent_state_close(agent);
 	agent_record_close(agent);
 	agent_output_close(agent);
 	run_dir_close(&agent->dir);

@@ -14,6 +14,7 @@
 
 #include "core/engine.h"
 #include "core/latency.h"
+#include "core/state.h"
 #include "format.h"
 #include "io/cgroup.h"
 #include "io/control_fifo.h"
@@ -27,9 +28,12 @@
 #include "io/psi.h"
 #include "io/run_dir.h"
 #include "io/sampler.h"
+#include "io/state_file.h"
+#include "io/state_keeper.h"
 #include "io/trace_writer.h"
 #include "log.h"
 #include "options.h"
+#include "state_text.h"
 #include "tierd/protocol.h"
 
 enum {
@@ -52,6 +56,23 @@ struct agent_record {
 	struct trace_writer_stats said; /* as of the last log line */
 	char path[CONFIG_PATH_LEN + PROTOCOL_NAME_LEN];
 	char config[TRACE_CONFIG_MAX + 1]; /* text of the one in force, while it is recorded */
+};
+
+/* What is kept over a restart. */
+struct agent_state {
+	struct state_keeper *keeper; /* NULL = nothing is kept */
+	int dir_fd;
+	int lock_fd;
+	char name[STATE_FILE_NAME_LEN]; /* of the file, in its directory */
+	bool is_restored;
+	struct engine_state restored;    /* what an agent before has left */
+	char boot_id[STATE_BOOT_ID_LEN]; /* of that one */
+	uint64_t saved_ns;
+	struct state_keeper_stats said; /* as of the last log line */
+	char text[STATE_TEXT_MAX];
+	char kept[STATE_TEXT_MAX]; /* the lasting part of what was saved last */
+	size_t kept_len;
+	uint64_t kept_ns;
 };
 
 struct agent {
@@ -98,6 +119,7 @@ struct agent {
 	struct latency preflight_us;
 	uint64_t preflight_max_us;
 	struct agent_record record;
+	struct agent_state state;
 };
 
 /*
@@ -150,6 +172,21 @@ void agent_record_event(struct agent *agent, const struct event *event);
 /* Says what was dropped, and ends what is to end. */
 void agent_record_check(struct agent *agent);
 void agent_record_get_status(const struct agent *agent, struct status_record *ret_status);
+
+/*
+ * agent_state.c: the state file. What cannot be read or written there is said, and the agent goes
+ * on without.
+ */
+void agent_state_open(struct agent *agent);
+/* Feeds what was kept; between the configuration and the first sample. */
+int agent_state_restore(struct agent *agent);
+/* Saves what has changed by an event: after its lines are sent, and without waiting. */
+void agent_state_note(struct agent *agent, const struct event *event,
+		      const struct actions *actions);
+void agent_state_close(struct agent *agent);
+/* The text of a state, as it is recorded; valid until the next call of any of these. */
+struct event_text agent_state_write(struct agent *agent, const struct engine_state *state);
+void agent_state_get_status(const struct agent *agent, struct status_state *ret_status);
 
 /* agent_control.c: lines from control.fifo, and reload. */
 extern const struct control_fifo_callbacks agent_control_callbacks;

@@ -228,6 +228,7 @@ static int control_status(struct agent *agent, const struct control_line *line)
 
 	engine_get_status(agent->engine, &status);
 	agent_record_get_status(agent, &own.record);
+	agent_state_get_status(agent, &own.state);
 	memcpy(text, "ok\n", length);
 	int result = line->is_json ? format_status_json(&status, &own, &agent->config.engine.ladder,
 							text + length, sizeof(text) - length - 8)
@@ -344,7 +345,7 @@ static bool config_needs_restart(const struct app_config *a, const struct app_co
 	       a->ring_urgent_bytes != b->ring_urgent_bytes || a->ignore_nice != b->ignore_nice ||
 	       strcmp(a->decisions, b->decisions) != 0 ||
 	       a->decisions_max_bytes != b->decisions_max_bytes ||
-	       strcmp(a->record, b->record) != 0;
+	       strcmp(a->record, b->record) != 0 || strcmp(a->state_file, b->state_file) != 0;
 }
 
 int agent_reload(struct agent *agent, char *error, size_t error_size)

@@ -13,6 +13,7 @@
 
 #include "agent.h"
 #include "base/cleanup.h"
+#include "base/event_fields.h"
 #include "base/units.h"
 #include "detect.h"
 #include "io/trace_dir.h"
@@ -88,16 +89,17 @@ static struct event_text write_config(struct agent *agent)
 
 void agent_record_event(struct agent *agent, const struct event *event)
 {
-	struct event_text config;
+	struct event_text text;
 
 	if (!agent->record.writer)
 		return;
-	if (event->kind != EVENT_CONFIG) {
+	if (!event_is_text(event->kind)) {
 		trace_writer_add(agent->record.writer, event, NULL);
 		return;
 	}
-	config = write_config(agent);
-	trace_writer_add(agent->record.writer, event, &config);
+	text = event->kind == EVENT_CONFIG ? write_config(agent)
+					   : agent_state_write(agent, event->state);
+	trace_writer_add(agent->record.writer, event, &text);
 }
 
 /* What a cold engine needs: what was said before and still holds. */

@@ -407,6 +407,8 @@ int agent_sources_open(struct agent *agent)
 		log_write(&agent->log, LOG_NORMAL, "the model's processes cannot be read yet");
 	result = agent_feed(agent, &event);
 	if (result >= 0)
+		result = agent_state_restore(agent);
+	if (result >= 0)
 		result = source_announce(agent);
 	if (result >= 0 && agent->probes)
 		result = first_walk(agent);

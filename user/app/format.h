@@ -44,6 +44,15 @@ struct status_record {
 	int error; /* of the disk, now; negative errno or 0 */
 };
 
+/* What becomes of the state file. */
+struct status_state {
+	const char *path; /* NULL = nothing is kept */
+	uint64_t saved;   /* times that it was written */
+	uint64_t failed;
+	uint64_t saved_ns; /* when it was last; 0 = not yet */
+	int error;         /* of the last time; negative errno or 0 */
+};
+
 /* The agent's own share of a status; the engine does not know of these. */
 struct status_agent {
 	const char *run_dir;
@@ -61,6 +70,7 @@ struct status_agent {
 	uint64_t decisions_dropped;
 	uint64_t model_processes_left_out;
 	struct status_record record;
+	struct status_state state;
 };
 
 /* One line of JSON, with its newline. */

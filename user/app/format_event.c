@@ -126,7 +126,7 @@ int format_event_json(const struct event *event, const struct event_text *config
 	json_add_string(&json, "kind", event_kind_name(event->kind));
 	if (layout) {
 		add_fields(&json, layout, event);
-	} else if (event->kind == EVENT_CONFIG) {
+	} else if (event_is_text(event->kind)) {
 		json_add_field(&json, "name", config->name, config->name_len);
 		json_add_field(&json, "text", config->text, config->len);
 	}

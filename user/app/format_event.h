@@ -12,8 +12,8 @@ enum {
 };
 
 /*
- * One line with its newline; config is used for EVENT_CONFIG only. Returns the length without the
- * NUL; or -EMSGSIZE and an empty buffer.
+ * One line with its newline; config is used for events that are kept as a text only. Returns the
+ * length without the NUL; or -EMSGSIZE and an empty buffer.
  */
 int format_event_json(const struct event *event, const struct event_text *config, char *buffer,
 		      size_t size);

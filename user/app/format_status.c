@@ -148,6 +148,27 @@ static void add_record(struct json *json, const struct status_record *record)
 	json_end_object(json);
 }
 
+static void add_kept(struct json *json, const struct status_state *state, uint64_t now_ns)
+{
+	if (!state->path) {
+		json_add_null(json, "state");
+		return;
+	}
+	json_begin_object(json, "state");
+	json_add_string(json, "path", state->path);
+	json_add_u64(json, "saved", state->saved);
+	if (state->saved)
+		json_add_u64(json, "age_ms", units_minus(now_ns, state->saved_ns) / NS_PER_MS);
+	else
+		json_add_null(json, "age_ms");
+	json_add_u64(json, "failed", state->failed);
+	if (state->error < 0)
+		json_add_string(json, "error", strerror(-state->error));
+	else
+		json_add_null(json, "error");
+	json_end_object(json);
+}
+
 static void add_processes(struct json *json, const struct engine_status *status)
 {
 	json_begin_array(json, "processes");
@@ -191,6 +212,7 @@ int format_status_json(const struct engine_status *status, const struct status_a
 	add_host(&json, &status->host);
 	add_agent(&json, agent);
 	add_record(&json, &agent->record);
+	add_kept(&json, &agent->state, status->time_ns);
 	json_add_u64(&json, "reservations", status->reservation_count);
 	format_add_footprints(&json, status, ladder);
 	format_add_tasks(&json, status, ladder);
@@ -316,6 +338,22 @@ static void text_record(struct text *text, const struct status_record *record)
 		 record->error < 0 ? ", THE DISK FAILS" : "");
 }
 
+static void text_kept(struct text *text, const struct status_state *state, uint64_t now_ns)
+{
+	uint64_t age_ns = units_minus(now_ns, state->saved_ns);
+
+	if (!state->path)
+		return;
+	text_add(text, "state file  %s", state->path);
+	if (state->saved)
+		text_add(text, ", written %" PRIu64 " s ago", age_ns / NS_PER_S);
+	else
+		text_add(text, ", not yet written");
+	if (state->error < 0)
+		text_add(text, ", CANNOT BE WRITTEN: %s", strerror(-state->error));
+	text_add(text, "\n");
+}
+
 static void text_processes(struct text *text, const struct engine_status *status)
 {
 	if (process_count(status) == 0) {
@@ -352,6 +390,7 @@ int format_status_text(const struct engine_status *status, const struct status_a
 	text_losses(&text, status);
 	text_agent(&text, status, agent);
 	text_record(&text, &agent->record);
+	text_kept(&text, &agent->state, status->time_ns);
 	text_add(&text, "last        %s: %s\n", decision_action_name(status->last.action),
 		 decision_reason_name(status->last.reason));
 	format_footprints_text(&text, status, ladder);

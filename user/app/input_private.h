@@ -8,6 +8,7 @@
 #ifndef TIERD_APP_INPUT_PRIVATE_H
 #define TIERD_APP_INPUT_PRIVATE_H
 
+#include "core/state.h"
 #include "input.h"
 #include "io/csv_rows.h"
 #include "io/trace_reader.h"
@@ -34,7 +35,8 @@ struct input_trace {
 	bool is_hypothetical;
 	bool has_config;
 	bool was_model_seen;
-	struct event first; /* the configuration, where the trace has none */
+	struct engine_state state; /* of an agent before, as the trace has it */
+	struct event first;        /* the configuration, where the trace has none */
 	const struct trace_item *waiting;
 };
 

@@ -4,10 +4,10 @@
  * fed then, wake-ups among them.
  *
  * Under another one the trace is evidence of the host alone, and what follows is what would have
- * been: what a manager said answers orders that are not given now, so it is left out, and switches
- * are taken as carried out; what was sampled without the model in sight, although it could be seen
- * before, was a host without a model; and the engine is woken when it asks to be, besides. Others'
- * use is what it was then.
+ * been: what a manager said, and the state of an agent before, answer orders that are not given
+ * now, so they are left out, and switches are taken as carried out; what was sampled without the
+ * model in sight, although it could be seen before, was a host without a model; and the engine is
+ * woken when it asks to be, besides. Others' use is what it was then.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "input_private.h"
+#include "state_text.h"
 
 /* ---- configurations ----------------------------------------------------------------------------
  */
@@ -127,6 +128,21 @@ static int take_config(struct input *input, const struct trace_item *item, char 
 	return -EBADMSG;
 }
 
+/* What an agent before had left, as it was taken up. */
+static int take_state(struct input *input, const struct trace_item *item, char *error,
+		      size_t error_size)
+{
+	char message[CONFIG_ERROR_LEN] = "";
+	char boot_id[STATE_BOOT_ID_LEN];
+
+	item->event->state = &input->trace.state;
+	if (state_text_read(item->config.text, item->config.len, &input->trace.state, boot_id,
+			    message, sizeof(message)) == 0)
+		return 1;
+	snprintf(error, error_size, "the state in the trace: %s", message);
+	return -EBADMSG;
+}
+
 /* ---- events ------------------------------------------------------------------------------------
  */
 
@@ -154,7 +170,7 @@ static bool imagine(struct input_trace *trace, struct event *event)
 	if (event->kind == EVENT_COMMAND)
 		return event->command.verb != COMMAND_HELLO && event->command.verb != COMMAND_ACK;
 	if (event->kind != EVENT_SAMPLE)
-		return true;
+		return event->kind != EVENT_STATE;
 	if (event->sample.model_processes > 0)
 		trace->was_model_seen = true;
 	else if (trace->was_model_seen)
@@ -188,7 +204,9 @@ static int take_event(struct input *input, const struct trace_item *item,
 	/* An engine without a configuration takes nothing. */
 	if (!trace->has_config)
 		return 0;
-	return !trace->is_hypothetical || imagine(trace, item->event);
+	if (trace->is_hypothetical && !imagine(trace, item->event))
+		return 0;
+	return item->event->kind == EVENT_STATE ? take_state(input, item, error, error_size) : 1;
 }
 
 /* ---- the kind ----------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ enum {
 #define CONFIG_DEFAULT_PATH "/etc/tierd/tierd.conf"
 #define CONFIG_DEFAULT_RUN_DIR "/run/tierd"
 #define CONFIG_DEFAULT_RECORD_DIR "/var/lib/tierd/traces"
+#define CONFIG_DEFAULT_STATE_FILE "/var/lib/tierd/state"
 
 enum log_level {
 	LOG_QUIET,  /* warnings and errors */
@@ -53,6 +54,7 @@ struct app_config {
 	uint64_t record_max_bytes;        /* of one file of a recording */
 	uint32_t record_keep;             /* files of a recording */
 	char record_dir[CONFIG_PATH_LEN]; /* of recordings that are asked for while it runs */
+	char state_file[CONFIG_PATH_LEN]; /* what is kept over a restart; "" = nothing */
 	bool is_dry_run;
 	uint32_t log_level; /* enum log_level */
 

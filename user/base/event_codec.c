@@ -123,19 +123,19 @@ size_t event_encode(const struct event *event, uint64_t base_ns, uint8_t *at)
 	return finish(at, event->kind, end);
 }
 
-size_t event_encode_config(const struct event_text *config, uint64_t time_ns, uint64_t base_ns,
-			   uint8_t *at, size_t size)
+size_t event_encode_text(const struct event *event, const struct event_text *text, uint64_t base_ns,
+			 uint8_t *at, size_t size)
 {
-	size_t name_len = units_min(config->name_len, TRACE_NAME_LEN - 1);
+	size_t name_len = units_min(text->name_len, TRACE_NAME_LEN - 1);
 	uint8_t *end = at;
 
-	if (config->len > TRACE_CONFIG_MAX ||
-	    size < TRACE_RECORD_LEN + 2 * BYTES_VARINT_MAX + name_len + config->len)
+	if (text->len > TRACE_CONFIG_MAX ||
+	    size < TRACE_RECORD_LEN + 2 * BYTES_VARINT_MAX + name_len + text->len)
 		return 0;
-	end = put_time(at, time_ns, base_ns);
-	end = put_text(end, config->name, name_len);
-	memcpy(end, config->text, config->len);
-	return finish(at, EVENT_CONFIG, end + config->len);
+	end = put_time(at, event->time_ns, base_ns);
+	end = put_text(end, text->name, name_len);
+	memcpy(end, text->text, text->len);
+	return finish(at, event->kind, end + text->len);
 }
 
 size_t event_encode_gap(enum trace_drop cause, uint64_t count, uint64_t time_ns, uint64_t base_ns,
@@ -279,7 +279,7 @@ size_t event_split(const uint8_t *data, size_t len, struct event_record *ret_rec
 	return TRACE_RECORD_LEN + payload_len;
 }
 
-static int decode_config(struct bytes_cursor *cursor, struct event_text *ret_text)
+static int decode_text(struct bytes_cursor *cursor, struct event_text *ret_text)
 {
 	struct event_text text;
 
@@ -326,13 +326,13 @@ int event_decode(const struct event_record *record, uint64_t base_ns, enum event
 	const struct event_layout *layout = event_layout_of(kind);
 	struct bytes_cursor cursor = open_record(record);
 
-	if (!layout && kind != EVENT_CONFIG)
+	if (!layout && !event_is_text(kind))
 		return -ENOENT;
 	ret_event->kind = kind;
 	ret_event->time_ns = take_time(&cursor, base_ns);
 	if (!layout) {
 		ret_event->config = NULL;
-		return decode_config(&cursor, ret_text);
+		return decode_text(&cursor, ret_text);
 	}
 	if (age == EVENT_OLDER)
 		memset(&ret_event->config, 0, sizeof(*ret_event) - offsetof(struct event, config));

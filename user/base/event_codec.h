@@ -17,9 +17,11 @@ enum {
 	EVENT_ENCODED_MAX = 1536, /* of any event but EVENT_CONFIG */
 };
 
-/* What a trace keeps of EVENT_CONFIG instead of the parsed form. Not NUL-terminated. */
+/*
+ * What a trace keeps of a configuration or state instead of the parsed form. Not NUL-terminated.
+ */
 struct event_text {
-	const char *name; /* of the configuration, for error messages */
+	const char *name; /* of the file that it was, for error messages */
 	size_t name_len;
 	const char *text;
 	size_t len;
@@ -40,17 +42,18 @@ struct event_record {
 };
 
 /*
- * Writes the record of an event that is not EVENT_CONFIG. base_ns is the time of the record before
- * it. at has room for EVENT_ENCODED_MAX bytes. Returns its length.
+ * Writes the record of an event that is not a text (event_is_text()). base_ns is the time of the
+ * record before it. at has room for EVENT_ENCODED_MAX bytes. Returns its length.
  */
 size_t event_encode(const struct event *event, uint64_t base_ns, uint8_t *at);
 
 /*
- * The same for EVENT_CONFIG at time_ns. A name over TRACE_NAME_LEN is cut. at has room for size
- * bytes. Returns the length; 0 if the text is over TRACE_CONFIG_MAX or does not fit.
+ * The same for one that is; of the event, kind and time count. A name over TRACE_NAME_LEN is cut.
+ * at has room for size bytes. Returns the length; 0 if the text is over TRACE_CONFIG_MAX or does
+ * not fit.
  */
-size_t event_encode_config(const struct event_text *config, uint64_t time_ns, uint64_t base_ns,
-			   uint8_t *at, size_t size);
+size_t event_encode_text(const struct event *event, const struct event_text *text, uint64_t base_ns,
+			 uint8_t *at, size_t size);
 
 /*
  * Takes the next record off data. Returns its length with its header; 0 if data holds no whole
@@ -62,9 +65,9 @@ size_t event_split(const uint8_t *data, size_t len, struct event_record *ret_rec
 uint64_t event_time_of(const struct event_record *record, uint64_t base_ns);
 
 /*
- * Decodes a record that holds an event. Of EVENT_CONFIG, ret_event->config is NULL, and *ret_text
- * points into the record; else *ret_text is untouched. Returns 0; -ENOENT if the kind is unknown,
- * -EBADMSG if it is damaged. *ret_event is undefined on failure.
+ * Decodes a record that holds an event. Of one that is a text, ret_event->config (and ->state) is
+ * NULL, and *ret_text points into the record; else *ret_text is untouched. Returns 0; -ENOENT if
+ * the kind is unknown, -EBADMSG if it is damaged. *ret_event is undefined on failure.
  */
 int event_decode(const struct event_record *record, uint64_t base_ns, enum event_age age,
 		 struct event *ret_event, struct event_text *ret_text);

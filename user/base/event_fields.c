@@ -168,6 +168,7 @@ static const struct event_layout LAYOUTS[] = {
 	[EVENT_LOSS] = LAYOUT("loss", LOSS_FIELDS),
 	[EVENT_COMMAND] = LAYOUT("command", COMMAND_FIELDS),
 	[EVENT_TICK] = {"tick", NULL, 0},
+	[EVENT_STATE] = {"state", NULL, 0},
 };
 _Static_assert(ARRAY_SIZE(LAYOUTS) == EVENT_KIND_COUNT, "a kind of event has no layout");
 
@@ -175,9 +176,14 @@ const struct event_layout EVENT_RESOURCE_LAYOUT = LAYOUT("resource", RESOURCE_FI
 
 const struct event_layout *event_layout_of(uint32_t kind)
 {
-	if (kind >= ARRAY_SIZE(LAYOUTS) || !LAYOUTS[kind].name || kind == EVENT_CONFIG)
+	if (kind >= ARRAY_SIZE(LAYOUTS) || !LAYOUTS[kind].name || event_is_text(kind))
 		return NULL;
 	return &LAYOUTS[kind];
+}
+
+bool event_is_text(uint32_t kind)
+{
+	return kind == EVENT_CONFIG || kind == EVENT_STATE;
 }
 
 const char *event_kind_name(uint32_t kind)

@@ -8,6 +8,7 @@
 #ifndef TIERD_BASE_EVENT_FIELDS_H
 #define TIERD_BASE_EVENT_FIELDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,8 +50,11 @@ struct event_layout {
 	uint32_t count;
 };
 
-/* Layout of that enum event_kind; NULL for EVENT_CONFIG, which is text, and where there is none. */
+/* Layout of that enum event_kind; NULL for one that is text, and where there is none. */
 const struct event_layout *event_layout_of(uint32_t kind);
+
+/* Whether events of that kind are kept as a text: a configuration, the state of an agent. */
+bool event_is_text(uint32_t kind);
 
 extern const struct event_layout EVENT_RESOURCE_LAYOUT;
 

@@ -75,6 +75,7 @@ enum decision_reason {
 	REASON_UNPINNED,
 	REASON_PIN_EXPIRED,
 	REASON_PIN_DOES_NOT_FIT, /* hold: with it use would be over degrade_above */
+	REASON_RESTORED,         /* from the state that an agent before has left */
 	DECISION_REASON_COUNT,
 };
 

@@ -25,7 +25,7 @@ static bool on_config(struct engine *engine, const struct event *event, struct a
 	return true;
 }
 
-static void note_loss(struct engine *engine, enum loss_cause cause, uint64_t count)
+void engine_note_loss(struct engine *engine, enum loss_cause cause, uint64_t count)
 {
 	enum loss_kind kind =
 		cause == LOSS_SAMPLE || cause == LOSS_URGENT_RING || cause == LOSS_WALK
@@ -75,7 +75,7 @@ static bool on_process(struct engine *engine, const struct event *event, struct 
 	attribution_record(&engine->attribution, engine->now_ns, &event->process, &delta);
 	pressure_add(&engine->pressure, &delta);
 	if (delta.is_slot_lost)
-		note_loss(engine, LOSS_SLOT, 1);
+		engine_note_loss(engine, LOSS_SLOT, 1);
 	return event->process.record.header.flags & PROCESS_URGENT;
 }
 
@@ -130,18 +130,59 @@ static bool on_oom(struct engine *engine, const struct event *event, struct acti
 	return true;
 }
 
-static void start(struct engine *engine, struct actions *out)
+/* A manager is there, and has hello_tier loaded if it has named one. */
+static void greet(struct engine *engine, bool is_tier_named, struct actions *out)
+{
+	struct situation situation;
+	struct transition_input input;
+
+	engine_get_situation(engine, false, &situation);
+	engine_fill_input(engine, &situation, &input);
+	input.is_tier_named = is_tier_named;
+	input.target = engine->hello_tier;
+	input.does_named_fit =
+		ladder_worst_permyriad(&engine->config.ladder.tiers[engine->hello_tier],
+				       &engine->resources,
+				       LADDER_NOW) < engine->config.upgrade_below_permyriad;
+	engine_apply_transition(engine, out, TRANSITION_HELLO, &input, &situation, NULL);
+	engine->heartbeat_at_ns = engine->now_ns;
+}
+
+static void start_cold(struct engine *engine, struct actions *out)
 {
 	bool has_manager = engine->transition.has_manager;
 	uint32_t tier = engine_find_first_tier(engine);
+	uint64_t seq_floor = engine->transition.seq_floor;
 
 	transition_init(&engine->transition, tier, !engine->is_hello_tier_known);
 	engine->transition.has_manager = has_manager;
+	engine->transition.seq_floor = seq_floor;
 	engine->transition.reason = REASON_INITIAL;
-	engine->is_started = true;
 	stabilizer_restart(&engine->stabilizer, engine->now_ns);
 	engine_log_state(engine, out, DECISION_START, REASON_INITIAL);
+}
+
+/* As it was kept; what a manager has said since comes after that. */
+static void start_again(struct engine *engine, struct actions *out)
+{
+	engine_resume(engine, out);
+	if (engine->is_hello_tier_known)
+		greet(engine, true, out);
+}
+
+static void start(struct engine *engine, struct actions *out)
+{
+	engine->is_started = true;
 	engine->heartbeat_at_ns = engine->now_ns;
+	if (engine->is_tier_restored)
+		start_again(engine, out);
+	else
+		start_cold(engine, out);
+}
+
+uint64_t engine_sample_gap_ns(const struct engine *engine)
+{
+	return units_max(units_scale(engine->config.sample_period_ns, 3, 1), GAP_MIN_NS);
 }
 
 /*
@@ -150,17 +191,14 @@ static void start(struct engine *engine, struct actions *out)
  */
 static bool is_sample_missed(const struct engine *engine, const struct event_sample *sample)
 {
-	uint64_t allowed_ns =
-		units_max(units_scale(engine->config.sample_period_ns, 3, 1), GAP_MIN_NS);
-
 	return engine->has_sample && !(sample->flags & SAMPLE_CONFIRMED) &&
-	       units_minus(engine->now_ns, engine->sample_base_ns) > allowed_ns;
+	       units_minus(engine->now_ns, engine->sample_base_ns) > engine_sample_gap_ns(engine);
 }
 
 static bool on_sample(struct engine *engine, const struct event *event, struct actions *out)
 {
 	if (is_sample_missed(engine, &event->sample))
-		note_loss(engine, LOSS_SAMPLE, 1);
+		engine_note_loss(engine, LOSS_SAMPLE, 1);
 	engine_take_sample(engine, &event->sample);
 	if (!engine->is_started)
 		start(engine, out);
@@ -172,7 +210,7 @@ static bool on_loss(struct engine *engine, const struct event *event, struct act
 {
 	(void)out;
 	for (int cause = 0; cause < LOSS_CAUSE_COUNT; cause++)
-		note_loss(engine, (enum loss_cause)cause, event->loss.count[cause]);
+		engine_note_loss(engine, (enum loss_cause)cause, event->loss.count[cause]);
 	return true;
 }
 
@@ -184,6 +222,15 @@ static bool on_tick(struct engine *engine, const struct event *event, struct act
 	return true;
 }
 
+/* Only what comes before the first sample can be taken up again. */
+static bool on_state(struct engine *engine, const struct event *event, struct actions *out)
+{
+	(void)out;
+	if (!engine->is_started && !engine->is_restored)
+		engine_restore(engine, event->state);
+	return false;
+}
+
 /* ---- commands ----------------------------------------------------------------------------------
  */
 
@@ -192,26 +239,14 @@ static void on_hello(struct engine *engine, const struct event_command *command,
 {
 	bool is_tier_named =
 		ladder_find_name(&engine->config.ladder, command->tier, &engine->hello_tier);
-	struct situation situation;
-	struct transition_input input;
 
 	/* Whoever ran tasks before is gone. */
 	tasks_forget(&engine->performance.tasks);
 	engine->transition.has_manager = true;
-	if (!engine->is_started) {
+	if (engine->is_started)
+		greet(engine, is_tier_named, out);
+	else
 		engine->is_hello_tier_known |= is_tier_named;
-		return;
-	}
-	engine_get_situation(engine, false, &situation);
-	engine_fill_input(engine, &situation, &input);
-	input.is_tier_named = is_tier_named;
-	input.target = engine->hello_tier;
-	input.does_named_fit =
-		ladder_worst_permyriad(&engine->config.ladder.tiers[engine->hello_tier],
-				       &engine->resources,
-				       LADDER_NOW) < engine->config.upgrade_below_permyriad;
-	engine_apply_transition(engine, out, TRANSITION_HELLO, &input, &situation, NULL);
-	engine->heartbeat_at_ns = engine->now_ns;
 }
 
 static void on_ack(struct engine *engine, const struct event_command *command, struct actions *out)
@@ -319,6 +354,7 @@ static event_function *const events[] = {
 	[EVENT_CONFIG] = on_config, [EVENT_SOURCE] = on_source,   [EVENT_PROCESS] = on_process,
 	[EVENT_WINDOW] = on_window, [EVENT_OOM] = on_oom,         [EVENT_SAMPLE] = on_sample,
 	[EVENT_LOSS] = on_loss,     [EVENT_COMMAND] = on_command, [EVENT_TICK] = on_tick,
+	[EVENT_STATE] = on_state,
 };
 
 bool engine_take_event(struct engine *engine, const struct event *event, struct actions *out)

@@ -69,10 +69,15 @@ void engine_learn_costs(struct engine *engine, enum transition_event event, uint
 {
 	const struct transition *t = &engine->transition;
 	uint64_t took_ns = units_minus(engine->now_ns, engine->phase_began_ns);
+	bool is_resumed = engine->is_phase_resumed;
 
 	if (t->state == state_before)
 		return;
 	engine->phase_began_ns = engine->now_ns;
+	if (!transition_is_pending(t))
+		engine->is_phase_resumed = false;
+	if (is_resumed)
+		return;
 	if (event == TRANSITION_ACK_LOADING && state_before == SWITCH_DRAINING)
 		footprint_note_drain(&engine->footprints, &engine->config, t->from, took_ns);
 	if (event == TRANSITION_ACK_DONE && state_before == SWITCH_LOADING)

@@ -6,6 +6,7 @@
  *   engine_learn.c   what the adaptive policy learns from
  *   engine_pin.c     the tier that a person asks for
  *   engine_performance.c  how the tiers do, from what the manager tells of its tasks
+ *   engine_state.c   what is kept over a restart of the agent
  *   engine_sample.c  samples: others' use, their past and trend, the first tier
  *   engine_preflight.c  questions whether something fits, and what they reserve
  *   engine_view.c    the situation that decisions are made from
@@ -60,6 +61,8 @@ struct engine {
 
 	uint32_t source;
 	bool is_started;
+	bool is_restored;      /* from the state of an agent before */
+	bool is_tier_restored; /* and the tier that it wanted is still there */
 	bool is_paused;
 	struct pin pin;
 
@@ -108,6 +111,7 @@ struct engine {
 	uint32_t fault_tier;
 	uint64_t fault_ns;
 	uint64_t phase_began_ns; /* of the switch machine */
+	bool is_phase_resumed;   /* it began before the agent was restarted */
 	struct preflight preflight;
 	struct footprints footprints;
 	uint64_t footprint_ns; /* when it was last looked whether one can be measured ... */
@@ -121,6 +125,14 @@ struct engine {
 
 /* engine_events.c: returns whether the rules are to be tried */
 bool engine_take_event(struct engine *engine, const struct event *event, struct actions *out);
+
+void engine_note_loss(struct engine *engine, enum loss_cause cause, uint64_t count);
+/* Samples that come later than this after the last one were missed. */
+uint64_t engine_sample_gap_ns(const struct engine *engine);
+
+/* engine_state.c: before the first sample, and with it */
+void engine_restore(struct engine *engine, const struct engine_state *state);
+void engine_resume(struct engine *engine, struct actions *out);
 
 /* engine.c */
 void engine_apply_transition(struct engine *engine, struct actions *out,
@@ -174,6 +186,9 @@ void engine_fill_pin(const struct engine *engine, struct decision_pin *ret_pin);
 void engine_take_sample(struct engine *engine, const struct event_sample *sample);
 void engine_reconfigure(struct engine *engine, const struct engine_config *config,
 			struct actions *out);
+/* The one of that kind and index, begun if there is none; NULL if there are too many. */
+struct resource_track *engine_find_track(struct engine *engine,
+					 const struct event_resource *resource);
 bool engine_is_tier_measured(const struct engine *engine);
 uint64_t engine_others_bytes(const struct engine *engine, const struct event_resource *resource);
 uint64_t engine_next_sample_ns(const struct engine *engine);

@@ -199,7 +199,10 @@ static void fill_order(struct engine *engine)
 	name_tier(engine, t->from, order->from);
 	name_tier(engine, t->to, order->to);
 	if (t->mode == SWITCH_PLANNED)
-		order->deadline_ms = engine->config.drain_deadline_ns / NS_PER_MS;
+		order->deadline_ms =
+			units_minus(units_plus(t->began_ns, engine->config.drain_deadline_ns),
+				    engine->now_ns) /
+			NS_PER_MS;
 	order->culprit_pid = engine->order_culprit.pid;
 	memcpy(order->culprit_comm, engine->order_culprit.comm, sizeof(order->culprit_comm));
 }

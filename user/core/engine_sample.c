@@ -87,7 +87,7 @@ static uint64_t peak_ns(const struct engine_config *config)
 	return units_min(config->stabilization_min_ns, config->stabilization_ns);
 }
 
-static struct resource_track *find_track(struct engine *engine,
+struct resource_track *engine_find_track(struct engine *engine,
 					 const struct event_resource *resource)
 {
 	struct resource_track *free_track = NULL;
@@ -146,7 +146,7 @@ static uint64_t add_change(uint64_t bytes, int64_t change)
 static void view_resource(struct engine *engine, const struct event_resource *resource,
 			  struct resource_view *ret_view)
 {
-	struct resource_track *track = find_track(engine, resource);
+	struct resource_track *track = engine_find_track(engine, resource);
 	uint64_t others = engine_others_bytes(engine, resource);
 	struct forecast_slope slope;
 
@@ -361,6 +361,7 @@ void engine_reconfigure(struct engine *engine, const struct engine_config *confi
 			struct actions *out)
 {
 	struct engine_config before = engine->said;
+	uint32_t wanted;
 
 	set_config(engine, config);
 	engine->said = engine->config;
@@ -372,7 +373,11 @@ void engine_reconfigure(struct engine *engine, const struct engine_config *confi
 	preflight_rename(&engine->preflight, &before.ladder, &engine->config.ladder);
 	engine_apply_footprints(engine);
 	memset(&engine->performance_advice, 0, sizeof(engine->performance_advice));
-	if (engine->is_started)
+	if (engine->is_tier_restored && !engine->is_started)
+		engine->is_tier_restored = ladder_find_name(
+			&engine->config.ladder, before.ladder.tiers[engine->transition.wanted].name,
+			&wanted);
+	if (engine->is_started || engine->is_tier_restored)
 		rename_tiers(engine, &before.ladder);
 	else if (engine->is_hello_tier_known)
 		engine->is_hello_tier_known = ladder_find_name(

@@ -51,7 +51,7 @@ static void advance_peak(struct forecast *forecast, uint64_t newest)
 	forecast->peak_newest = units_max(newest, forecast->peak_newest);
 }
 
-static void add_peak(struct forecast *forecast, uint64_t now_ns, uint64_t bytes)
+void forecast_add_peak(struct forecast *forecast, uint64_t now_ns, uint64_t bytes)
 {
 	uint64_t *peak;
 
@@ -78,7 +78,7 @@ void forecast_configure(struct forecast *forecast, uint64_t now_ns, uint64_t tre
 		memset(forecast->peak_bytes, 0, sizeof(forecast->peak_bytes));
 		forecast->peak_bucket_ns = peak_bucket_ns;
 		forecast->peak_newest = now_ns / peak_bucket_ns;
-		add_peak(forecast, now_ns, peak);
+		forecast_add_peak(forecast, now_ns, peak);
 	}
 }
 
@@ -90,7 +90,7 @@ void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t bytes)
 	slot = forecast->trend_newest % FORECAST_BUCKETS;
 	forecast->sum_kib[slot] += units_min(bytes / KIB, KIB_MAX);
 	forecast->sum_count[slot]++;
-	add_peak(forecast, now_ns, bytes);
+	forecast_add_peak(forecast, now_ns, bytes);
 }
 
 uint64_t forecast_peak_bytes(const struct forecast *forecast, uint64_t now_ns)

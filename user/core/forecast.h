@@ -38,6 +38,9 @@ void forecast_configure(struct forecast *forecast, uint64_t now_ns, uint64_t tre
 
 void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t bytes);
 
+/* Only for the peak: as high it has been, nobody knows exactly when. */
+void forecast_add_peak(struct forecast *forecast, uint64_t now_ns, uint64_t bytes);
+
 /* The highest amount of the peak time. */
 uint64_t forecast_peak_bytes(const struct forecast *forecast, uint64_t now_ns);
 

@@ -60,6 +60,7 @@ static const char *const reason_names[] = {
 	[REASON_UNPINNED] = "unpinned",
 	[REASON_PIN_EXPIRED] = "pin-expired",
 	[REASON_PIN_DOES_NOT_FIT] = "pin-does-not-fit",
+	[REASON_RESTORED] = "restored",
 };
 _Static_assert(ARRAY_SIZE(reason_names) == DECISION_REASON_COUNT, "a reason has no name");
 

@@ -75,10 +75,15 @@ static uint64_t first_backoff_ns(const struct transition_input *in)
 	return units_max(in->config->ack_timeout_ns, BACKOFF_MIN_NS);
 }
 
+static void take_number(struct transition *t)
+{
+	t->seq = units_plus(units_max(t->seq, t->seq_floor), 1);
+}
+
 static void give_order(struct transition *t, const struct transition_input *in, uint32_t target,
 		       uint32_t mode, uint32_t reason, struct transition_output *out)
 {
-	t->seq++;
+	take_number(t);
 	t->from = t->actual;
 	t->to = target;
 	t->wanted = target;
@@ -254,6 +259,20 @@ static bool is_for_oom(const struct transition *t)
 	return t->reason == REASON_OOM_GROUP || t->reason == REASON_OOM_HOST;
 }
 
+static void order_again(struct transition *t, const struct transition_input *in,
+			struct transition_output *out)
+{
+	out->line = MANAGER_SWITCH;
+	if (t->mode == SWITCH_IMMEDIATE) {
+		enter_loading(t, in);
+		return;
+	}
+	/* It may have taken up work again, which has to end first. */
+	if (t->state == SWITCH_LOADING)
+		t->began_ns = in->now_ns;
+	enter(t, SWITCH_DRAINING, drain_deadline_ns(t, in));
+}
+
 /* A manager that starts during a switch: it is done already, or is told again. */
 static void hello_pending(struct transition *t, const struct transition_input *in,
 			  struct transition_output *out)
@@ -270,15 +289,18 @@ static void hello_pending(struct transition *t, const struct transition_input *i
 		return;
 	}
 	t->from = t->actual;
-	out->line = MANAGER_SWITCH;
-	if (t->mode == SWITCH_IMMEDIATE) {
-		enter_loading(t, in);
+	order_again(t, in, out);
+}
+
+/* To the manager a new order. A drain that is over is for its timeout. */
+static void resume(struct transition *t, const struct transition_input *in,
+		   struct transition_output *out)
+{
+	if (t->state == SWITCH_DRAINING && t->deadline_ns <= in->now_ns)
 		return;
-	}
-	/* It may have taken up work again, which has to end first. */
-	if (t->state == SWITCH_LOADING)
-		t->began_ns = in->now_ns;
-	enter(t, SWITCH_DRAINING, drain_deadline_ns(t, in));
+	take_number(t);
+	order_again(t, in, out);
+	tell(out, DECISION_SWITCH, t->reason);
 }
 
 static void hello_idle(struct transition *t, const struct transition_input *in,
@@ -390,6 +412,7 @@ static handler *const handlers[SWITCH_STATE_COUNT][TRANSITION_EVENT_COUNT] = {
 			[TRANSITION_ACK_FAILED] = fail,
 			[TRANSITION_HELLO] = hello_pending,
 			[TRANSITION_TIMEOUT] = drain_timeout,
+			[TRANSITION_RESUME] = resume,
 		},
 	[SWITCH_LOADING] =
 		{
@@ -399,6 +422,7 @@ static handler *const handlers[SWITCH_STATE_COUNT][TRANSITION_EVENT_COUNT] = {
 			[TRANSITION_ACK_FAILED] = fail,
 			[TRANSITION_HELLO] = hello_pending,
 			[TRANSITION_TIMEOUT] = loading_timeout,
+			[TRANSITION_RESUME] = resume,
 		},
 	[SWITCH_SETTLING] =
 		{

@@ -36,6 +36,7 @@ enum transition_event {
 	TRANSITION_ACK_FAILED,
 	TRANSITION_HELLO,
 	TRANSITION_TIMEOUT, /* deadline_ns is reached */
+	TRANSITION_RESUME,  /* the agent was restarted: an order is still to be carried out */
 	TRANSITION_EVENT_COUNT,
 };
 
@@ -69,6 +70,7 @@ struct transition {
 	bool has_manager; /* somebody has said hello or acknowledged */
 	/* The last order. */
 	uint64_t seq;
+	uint64_t seq_floor; /* numbers up to this one may have been given by an agent before */
 	uint32_t from;
 	uint32_t to;
 	uint32_t mode; /* enum switch_mode */

@@ -3,35 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-
-enum {
-	PARENT_MODE = 0755,
-	DIR_MODE = 0700,
-};
-
-static int make_directories(const char *path)
-{
-	char part[PATH_MAX];
-	size_t len = strlen(path);
-
-	if (len == 0 || len >= sizeof(part))
-		return -EINVAL;
-	memcpy(part, path, len + 1);
-	for (size_t i = 1; i < len; i++) {
-		if (part[i] != '/')
-			continue;
-		part[i] = '\0';
-		if (mkdir(part, PARENT_MODE) < 0 && errno != EEXIST)
-			return -errno;
-		part[i] = '/';
-	}
-	return mkdir(path, DIR_MODE) == 0 || errno == EEXIST ? 0 : -errno;
-}
+#include "io/private_dir.h"
 
 static uint64_t add_up(DIR *directory)
 {
@@ -50,17 +25,10 @@ static uint64_t add_up(DIR *directory)
 int trace_dir_prepare(const char *path, uint64_t *ret_bytes)
 {
 	_cleanup_closedir_ DIR *directory = NULL;
-	_cleanup_close_ int fd = -1;
-	struct stat info;
-	int result = make_directories(path);
+	_cleanup_close_ int fd = private_dir_open(path);
 
-	if (result < 0)
-		return result;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &info) < 0)
-		return -errno;
-	if (info.st_uid != geteuid() || (info.st_mode & (S_IWGRP | S_IWOTH)))
-		return -EPERM;
+	if (fd < 0)
+		return fd;
 	directory = fdopendir(fd);
 	if (!directory)
 		return -errno;

@@ -6,9 +6,8 @@
 #include <stdint.h>
 
 /*
- * Makes the directory if it is missing (0700, with those above it), sees to it that nobody else can
- * write there, and adds up what it holds. Returns 0; -EPERM if it belongs to somebody else or
- * others may write to it, -ENOTDIR, -EINVAL if path is none, or another negative errno.
+ * Makes the directory if it is missing and sees to it that nobody else can write there, as
+ * private_dir_open() does, and adds up what it holds. Returns 0 or negative errno.
  */
 int trace_dir_prepare(const char *path, uint64_t *ret_bytes);
 

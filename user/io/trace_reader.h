@@ -38,7 +38,7 @@ enum trace_notice {
 };
 
 /*
- * EVENT: event, and config if it is an EVENT_CONFIG, whose event->config is NULL. NOTICE: the rest.
+ * EVENT: event, and config if it is kept as a text, with event->config NULL. NOTICE: the rest.
  * All of it is valid until the next call.
  */
 struct trace_item {
@@ -61,11 +61,11 @@ struct trace_summary {
 	uint64_t blocks;
 	uint64_t compressed_bytes;
 	uint64_t raw_bytes;
-	uint64_t events;                         /* as far as they were yielded */
-	uint64_t events_of_kind[EVENT_TICK + 1]; /* enum event_kind */
-	uint64_t unknown_records;                /* of a newer minor version, left out */
-	uint64_t dropped[TRACE_DROP_COUNT];      /* by the recorder */
-	uint64_t first_ns;                       /* 0 before the first event */
+	uint64_t events;                           /* as far as they were yielded */
+	uint64_t events_of_kind[EVENT_KIND_COUNT]; /* enum event_kind */
+	uint64_t unknown_records;                  /* of a newer minor version, left out */
+	uint64_t dropped[TRACE_DROP_COUNT];        /* by the recorder */
+	uint64_t first_ns;                         /* 0 before the first event */
 	uint64_t last_ns;
 	bool is_ended; /* the last segment read has its end */
 };

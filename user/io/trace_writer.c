@@ -6,13 +6,13 @@
 #include "io/trace_writer.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "io/thread.h"
 #include "io/trace_writer_private.h"
 
 enum {
@@ -23,7 +23,6 @@ enum {
 	CONFIG_ROOM = TRACE_NAME_LEN + 64, /* what a config record takes beside its text */
 	/* The largest block that a buffer can become. */
 	BLOCK_MAX = TRACE_BLOCK_LEN + TRACE_WRITER_BUFFER_LEN + TRACE_WRITER_BUFFER_LEN / 8,
-	MS_PER_S = 1000,
 };
 #define NO_START UINT64_MAX
 
@@ -121,9 +120,9 @@ static bool open_buffer(struct trace_writer *writer, uint64_t time_ns)
 /* ---- events ----------------------------------------------------------------------------------
  */
 
-static size_t room_for(const struct event_text *config)
+static size_t room_for(const struct event_text *text)
 {
-	return config ? config->len + CONFIG_ROOM : EVENT_ENCODED_MAX;
+	return text ? text->len + CONFIG_ROOM : EVENT_ENCODED_MAX;
 }
 
 static size_t room_left(const struct trace_buffer *buffer)
@@ -132,12 +131,11 @@ static size_t room_left(const struct trace_buffer *buffer)
 }
 
 static void put(struct trace_buffer *buffer, const struct event *event,
-		const struct event_text *config, uint32_t flag)
+		const struct event_text *text, uint32_t flag)
 {
 	uint8_t *at = buffer->records + buffer->len;
-	size_t len = config ? event_encode_config(config, event->time_ns, buffer->last_ns, at,
-						  room_left(buffer))
-			    : event_encode(event, buffer->last_ns, at);
+	size_t len = text ? event_encode_text(event, text, buffer->last_ns, at, room_left(buffer))
+			  : event_encode(event, buffer->last_ns, at);
 
 	at[0] |= (uint8_t)flag;
 	buffer->len += len;
@@ -146,12 +144,12 @@ static void put(struct trace_buffer *buffer, const struct event *event,
 }
 
 void trace_writer_add(struct trace_writer *writer, const struct event *event,
-		      const struct event_text *config)
+		      const struct event_text *text)
 {
-	size_t room = room_for(config);
+	size_t room = room_for(text);
 
 	writer->fed++;
-	if (config && config->len > TRACE_CONFIG_MAX) {
+	if (text && text->len > TRACE_CONFIG_MAX) {
 		drop(writer, TRACE_DROP_TOO_LARGE);
 		return;
 	}
@@ -161,7 +159,7 @@ void trace_writer_add(struct trace_writer *writer, const struct event *event,
 		drop(writer, TRACE_DROP_SLOW);
 		return;
 	}
-	put(writer->current, event, config, 0);
+	put(writer->current, event, text, 0);
 	writer->current->event_count++;
 	if (!writer->options.is_waiting &&
 	    units_minus(event->time_ns, writer->current->first_ns) >= TRACE_FLUSH_NS)
@@ -169,14 +167,14 @@ void trace_writer_add(struct trace_writer *writer, const struct event *event,
 }
 
 void trace_writer_add_preamble(struct trace_writer *writer, const struct event *event,
-			       const struct event_text *config)
+			       const struct event_text *text)
 {
 	struct trace_buffer *buffer = writer->current;
 
-	if (config && config->len > TRACE_CONFIG_MAX)
+	if (text && text->len > TRACE_CONFIG_MAX)
 		return;
-	if (buffer && room_left(buffer) >= room_for(config))
-		put(buffer, event, config, TRACE_PREAMBLE);
+	if (buffer && room_left(buffer) >= room_for(text))
+		put(buffer, event, text, TRACE_PREAMBLE);
 }
 
 void trace_writer_flush(struct trace_writer *writer)
@@ -200,25 +198,6 @@ void trace_writer_get_stats(const struct trace_writer *writer, struct trace_writ
 
 /* ---- beginning and end -----------------------------------------------------------------------
  */
-
-static int start_thread(struct trace_writer *writer)
-{
-	pthread_attr_t attributes;
-	sigset_t all;
-	sigset_t before;
-	int err = pthread_attr_init(&attributes);
-
-	if (err)
-		return -err;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_attr_setstacksize(&attributes, TRACE_WRITER_STACK_BYTES);
-	if (!err)
-		err = pthread_create(&writer->thread, &attributes, trace_writer_run, writer);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return -err;
-}
 
 static void free_writer(struct trace_writer *writer)
 {
@@ -267,7 +246,8 @@ int trace_writer_open(const struct trace_writer_options *options, struct trace_w
 			 MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK)
 		result = open_file(writer);
 	if (result == 0) {
-		result = start_thread(writer);
+		result = thread_start(&writer->thread, TRACE_WRITER_STACK_BYTES, trace_writer_run,
+				      writer);
 		if (result < 0)
 			trace_file_close(&writer->file);
 	}
@@ -294,22 +274,6 @@ bool trace_writer_is_finished(const struct trace_writer *writer)
 	return atomic_load(&writer->is_over);
 }
 
-static int join(struct trace_writer *writer, int timeout_ms)
-{
-	struct timespec until;
-
-	if (timeout_ms < 0)
-		return -pthread_join(writer->thread, NULL);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / MS_PER_S;
-	until.tv_nsec += timeout_ms % MS_PER_S * (long)NS_PER_MS;
-	if (until.tv_nsec >= (long)NS_PER_S) {
-		until.tv_nsec -= (long)NS_PER_S;
-		until.tv_sec++;
-	}
-	return -pthread_clockjoin_np(writer->thread, NULL, CLOCK_MONOTONIC, &until);
-}
-
 int trace_writer_close(struct trace_writer *writer, int timeout_ms)
 {
 	struct trace_writer_stats stats;
@@ -319,11 +283,9 @@ int trace_writer_close(struct trace_writer *writer, int timeout_ms)
 		return 0;
 	trace_writer_finish(writer);
 	/* A thread that has said that it is over returns at once: it need not be left behind. */
-	result = join(writer, trace_writer_is_finished(writer) ? -1 : timeout_ms);
-	if (result < 0) {
-		pthread_detach(writer->thread);
-		return -ETIMEDOUT;
-	}
+	result = thread_join(writer->thread, trace_writer_is_finished(writer) ? -1 : timeout_ms);
+	if (result < 0)
+		return result;
 	trace_writer_get_stats(writer, &stats);
 	free_writer(writer);
 	if (stats.error < 0)

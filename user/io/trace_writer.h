@@ -75,13 +75,13 @@ struct trace_writer_stats {
  */
 int trace_writer_open(const struct trace_writer_options *options, struct trace_writer **ret_writer);
 
-/* Adds an event; config is for EVENT_CONFIG only, and NULL otherwise. */
+/* Adds an event; text is of one that is kept as a text, and NULL otherwise. */
 void trace_writer_add(struct trace_writer *writer, const struct event *event,
-		      const struct event_text *config);
+		      const struct event_text *text);
 
 /* Only from on_segment. */
 void trace_writer_add_preamble(struct trace_writer *writer, const struct event *event,
-			       const struct event_text *config);
+			       const struct event_text *text);
 
 /* Hands what was added so far to the thread. Does not wait. */
 void trace_writer_flush(struct trace_writer *writer);
