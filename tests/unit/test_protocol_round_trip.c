@@ -183,6 +183,8 @@ static void put_value(const struct protocol_key *key, union line *line)
 
 	if (type == &PROTOCOL_NUMBER)
 		put_any_number(key, field);
+	else if (type == &PROTOCOL_SECONDS)
+		put_number(key, field, below(UINT64_MAX / NS_PER_S + 1) * NS_PER_S);
 	else if (type == &PROTOCOL_PID)
 		put_number(key, field, below(4194305));
 	else if (type == &PROTOCOL_VERSION_SPOKEN)
@@ -289,7 +291,6 @@ static void check_round_trip(const struct side *side, const struct protocol_verb
 	}
 	size_t shuffled_len =
 		join(words, count, "  unknown=%zz unknown= ", shuffled, sizeof(shuffled));
-
 	assert_int_equal(parse(side, shuffled, shuffled_len, &again), 0);
 	assert_same(side, verb, &line, &again);
 }
@@ -316,7 +317,6 @@ static void check_missing_and_twice(const struct side *side, const struct protoc
 		put_values(side, verb, &line);
 	while (format(side, &line, text, sizeof(text)) <= 0);
 	size_t count = split(text, words);
-
 	for (size_t i = 1; i < count; i++) {
 		char *word = words[i];
 		const struct protocol_key *key = verb->keys;
