@@ -53,7 +53,7 @@ CLIENT    := $(BUILD)/libtierd-client.a
 BPF_OBJS  := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 PREALLOCATED_OBJS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/preallocated/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELETON  := $(BUILD)/skel/tierd.skel.h $(BUILD)/skel/preallocated.skel.h
-TEST_BPF  := $(patsubst tests/kernel/%.bpf.c,%,$(wildcard tests/kernel/*.bpf.c))
+TEST_BPF  := $(basename $(basename $(notdir $(wildcard tests/kernel/*.bpf.c tests/bench/*.bpf.c))))
 TEST_SKEL := $(TEST_BPF:%=$(BUILD)/skel/%.skel.h)
 UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 MANAGER_TESTS := $(filter $(BUILD)/tests/unit/test_manager_%,$(UNIT_TESTS))
@@ -62,9 +62,9 @@ E2E_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
 VM_TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/test_*.c))
 FUZZ_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
-BENCHES      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+BENCHES      := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 
-.PHONY: all help deps run demo test test-quick bench unit-tests kernel-tests vm-tests vmtest \
+.PHONY: all help deps run demo test test-quick bench bench-cost unit-tests kernel-tests vm-tests vmtest \
         vmtest-all vmtest-soak check install uninstall clean vmlinux vmlinux-arm64 format
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -94,6 +94,10 @@ test-quick: ## unit tests only: no root, no kernel
 bench: $(BENCHES) $(PROGRAMS) ## what replay and preflights cost; for a quiet machine (root)
 	$(BUILD)/tests/bench/bench_replay tests/replay/golden/thrash.trace
 	$(BUILD)/tests/bench/bench_preflight $(BUILD)/tierd
+
+bench-cost: all $(BENCHES) $(TEST_TOOLS) ## what watching costs, beside other tools; writes tests/bench/cost.md
+	scripts/setup.sh bench
+	tests/bench/cost.sh
 
 vmtest: ## the tests in a guest under emulation (KERNEL=6.12, or 6.12/PLAN): needs no root
 	scripts/setup.sh $(if $(findstring arm64,$(KERNEL)),vm-all,vm)
@@ -167,12 +171,17 @@ $(SKELETON): $(BUILD)/skel/%.skel.h: $(BUILD)/bpf/%.linked.o
 	$(call say,GEN)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(BUILD)/tests/kernel/%.bpf.o: tests/kernel/%.bpf.c
+$(BUILD)/tests/%.bpf.o: tests/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF)
 	$(Q)$(CLANG) $(BPF_CFLAGS) $(DEPS) -c $< -o $@
 
-$(TEST_SKEL): $(BUILD)/skel/%.skel.h: $(BUILD)/tests/kernel/%.bpf.o
+$(BUILD)/skel/%.skel.h: $(BUILD)/tests/bench/%.bpf.o
+	@mkdir -p $(@D)
+	$(call say,GEN)
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+
+$(BUILD)/skel/%.skel.h: $(BUILD)/tests/kernel/%.bpf.o
 	@mkdir -p $(@D)
 	$(call say,GEN)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@

@@ -33,14 +33,28 @@ static __always_inline void thread_repair(struct task_struct *task, struct threa
 		io_stall_end(thread, process, now_ns);
 }
 
+/*
+ * A byte for the reader of the walk, who asks for one at a time: the walk rests until the ring has
+ * been read, so that its size bounds no host.
+ */
+static __always_inline void walk_rest_if_full(struct seq_file *seq)
+{
+	__u8 byte = 0;
+
+	if (bpf_ringbuf_query(&bulk_ring, BPF_RB_AVAIL_DATA) >= settings.bulk_wakeup_bytes)
+		bpf_seq_write(seq, &byte, sizeof(byte));
+}
+
 static __always_inline void process_report(struct task_struct *task, struct process_state *process,
-					   __u64 now_ns)
+					   struct seq_file *seq, __u64 now_ns)
 {
 	process->is_walk_reported = 1;
 	union_settle(&process->mem_stall, now_ns);
 	union_settle(&process->io_stall, now_ns);
-	if (process_sum_ns(process) - process->reported_sum_ns >= settings.report_floor_ns)
+	if (process_sum_ns(process) - process->reported_sum_ns >= settings.report_floor_ns) {
 		process_emit(task, process, now_ns, 0);
+		walk_rest_if_full(seq);
+	}
 }
 
 /*
@@ -48,7 +62,7 @@ static __always_inline void process_report(struct task_struct *task, struct proc
  * may have been left without a record then: it is reported at once.
  */
 static __always_inline void process_meet(struct task_struct *task, struct process_state *process,
-					 __u64 now_ns)
+					 struct seq_file *seq, __u64 now_ns)
 {
 	if (process->walk != walk_number) {
 		bool is_overdue = process->walk && !process->is_walk_reported;
@@ -57,11 +71,11 @@ static __always_inline void process_meet(struct task_struct *task, struct proces
 		process->walk_threads = 0;
 		process->is_walk_reported = 0;
 		if (is_overdue)
-			process_report(task, process, now_ns);
+			process_report(task, process, seq, now_ns);
 	}
 	process->walk_threads++;
 	if (!process->is_walk_reported && process->walk_threads >= (__u32)task->signal->nr_threads)
-		process_report(task, process, now_ns);
+		process_report(task, process, seq, now_ns);
 }
 
 SEC("iter/task")
@@ -81,7 +95,7 @@ int walk_thread(struct bpf_iter__task *context)
 	now_ns = bpf_ktime_get_ns();
 	thread_account(task, thread, process);
 	thread_repair(task, thread, process, now_ns);
-	process_meet(task, process, now_ns);
+	process_meet(task, process, context->meta->seq, now_ns);
 	__sync_fetch_and_add(&host.threads_walked, 1);
 	return 0;
 }

@@ -3,7 +3,8 @@
 #
 # Installs the Debian packages that are missing: `setup.sh run` for building and running,
 # `setup.sh test` (or nothing) for the tests and checks too, `setup.sh vm` for building and for tests
-# in guests, `setup.sh vm-all` for those of another architecture too. Where nothing is missing it
+# in guests, `setup.sh vm-all` for those of another architecture too, `setup.sh bench` for measuring
+# beside other tools. Where nothing is missing it
 # needs no root, no network and no time.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -15,6 +16,7 @@ RUN_PACKAGES=(bpftool clang gcc libbpf-dev libc6-dev libcmocka-dev libcsv-dev
 	libinih-dev libjansson-dev llvm make pkg-config zlib1g-dev)
 VM_PACKAGES=(busybox-static cpio kmod qemu-system-x86 xz-utils)
 VM_ARM64_PACKAGES=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm)
+BENCH_PACKAGES=(bpftrace libbpf-tools linux-perf)
 TEST_PACKAGES=(clang-format clang-tidy cppcheck git haproxy jq linux-perf mandoc python3
 	shellcheck universal-ctags)
 LOCK=/run/lock/tierd-setup.lock
@@ -52,9 +54,10 @@ main() {
 	case ${1:-test} in
 	run) ;;
 	test) packages+=("${TEST_PACKAGES[@]}") ;;
+	bench) packages+=("${BENCH_PACKAGES[@]}") ;;
 	vm) packages+=("${VM_PACKAGES[@]}") ;;
 	vm-all) packages+=("${VM_PACKAGES[@]}" "${VM_ARM64_PACKAGES[@]}") ;;
-	*) die "usage: setup.sh [run|test|vm|vm-all]" ;;
+	*) die "usage: setup.sh [run|test|bench|vm|vm-all]" ;;
 	esac
 
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

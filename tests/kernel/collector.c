@@ -99,7 +99,7 @@ static void oom_keep(void *context, const struct oom_record *record)
 }
 
 static struct collector *collector_start(uint64_t bulk_ring_bytes, uint64_t urgent_ring_bytes,
-					 uint64_t report_floor_ns)
+					 uint64_t report_floor_ns, uint64_t bulk_wakeup_bytes)
 {
 	struct collector *collector = calloc(1, sizeof(*collector));
 	uint64_t psi_window_ns;
@@ -114,7 +114,7 @@ static struct collector *collector_start(uint64_t bulk_ring_bytes, uint64_t urge
 			{
 				.report_floor_ns = report_floor_ns,
 				.urgent_stall_ns = 50 * NS_PER_MS,
-				.bulk_wakeup_bytes = UINT64_MAX,
+				.bulk_wakeup_bytes = bulk_wakeup_bytes,
 				.page_bytes = (uint32_t)sysconf(_SC_PAGESIZE),
 				.ignore_nice = 10,
 				.is_memstall_kept = psi_probe(&psi_window_ns) != -EOPNOTSUPP,
@@ -135,17 +135,22 @@ static struct collector *collector_start(uint64_t bulk_ring_bytes, uint64_t urge
 
 struct collector *collector_open(uint64_t bulk_ring_bytes, uint64_t urgent_ring_bytes)
 {
-	return collector_start(bulk_ring_bytes, urgent_ring_bytes, NS_PER_MS);
+	return collector_start(bulk_ring_bytes, urgent_ring_bytes, NS_PER_MS, UINT64_MAX);
 }
 
 struct collector *collector_open_floor(uint64_t bulk_ring_bytes, uint64_t report_floor_ns)
 {
-	return collector_start(bulk_ring_bytes, 0, report_floor_ns);
+	return collector_start(bulk_ring_bytes, 0, report_floor_ns, UINT64_MAX);
+}
+
+struct collector *collector_open_draining(uint64_t bulk_ring_bytes)
+{
+	return collector_start(bulk_ring_bytes, 0, 0, bulk_ring_bytes / 2);
 }
 
 struct collector *collector_open_exact(void)
 {
-	return collector_start(0, 0, 0);
+	return collector_start(0, 0, 0, UINT64_MAX);
 }
 
 void collector_close(struct collector *collector)

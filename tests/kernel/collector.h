@@ -39,6 +39,9 @@ struct collector *collector_open(uint64_t bulk_ring_bytes, uint64_t urgent_ring_
 /* As above, with another report floor than the product's 1 ms. */
 struct collector *collector_open_floor(uint64_t bulk_ring_bytes, uint64_t report_floor_ns);
 
+/* As the agent does it: a walk rests, and the ring is read, when half of it is full. No floor. */
+struct collector *collector_open_draining(uint64_t bulk_ring_bytes);
+
 /* Every process sends a record in every walk and at its exit, so that sums over them are exact. */
 struct collector *collector_open_exact(void);
 void collector_close(struct collector *collector);

@@ -76,6 +76,7 @@ static void short_lived_processes_leave_nothing(void **state)
 		;
 	collector_look(collector);
 	probes_get_host_counters(collector->probes, &after);
+	probes_read_missed(collector->probes);
 	probes_get_losses(collector->probes, losses);
 	print_message("    forks %llu, exits %llu, exit records %" PRIu64 "\n",
 		      after.forks - before.forks, after.exits - before.exits,
@@ -111,6 +112,7 @@ static void losses_equal_what_is_missing(void **state)
 		;
 	collector_look(collector);
 	probes_get_host_counters(collector->probes, &host);
+	probes_read_missed(collector->probes);
 	probes_get_losses(collector->probes, losses);
 	print_message("    sent %llu, read %" PRIu64 ", lost %" PRIu64 "\n", host.process_records,
 		      collector->records_read, losses[LOSS_BULK_RING]);
@@ -118,6 +120,30 @@ static void losses_equal_what_is_missing(void **state)
 	assert_int_equal(losses[LOSS_BULK_RING], host.process_records + host.urgent_records -
 							 collector->records_read -
 							 collector->oom_count);
+	collector_close(collector);
+}
+
+/* A walk over more processes than the ring has room for rests until it has been read. */
+static void walk_loses_nothing_to_a_small_ring(void **state)
+{
+	(void)state;
+	enum { PROCESSES = 300, RING_BYTES = 16 * KIB };
+	const struct workload wait = {.run = workload_pause, .cpu = WORKLOAD_ANY_CPU};
+	struct collector *collector = collector_open_draining(RING_BYTES);
+	uint64_t before[LOSS_CAUSE_COUNT], after[LOSS_CAUSE_COUNT];
+	pid_t pids[PROCESSES];
+
+	for (int i = 0; i < PROCESSES; i++)
+		pids[i] = workload_start(&wait);
+	assert_true(probes_read_bulk(collector->probes) >= 0);
+	probes_get_losses(collector->probes, before);
+	collector_look(collector);
+	probes_get_losses(collector->probes, after);
+	assert_int_equal(after[LOSS_BULK_RING], before[LOSS_BULK_RING]);
+	for (int i = 0; i < PROCESSES; i++)
+		assert_non_null(collector_find(collector, pids[i]));
+	for (int i = 0; i < PROCESSES; i++)
+		workload_stop(pids[i]);
 	collector_close(collector);
 }
 
@@ -188,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(short_lived_processes_leave_nothing, teardown),
 		cmocka_unit_test_teardown(losses_equal_what_is_missing, teardown),
+		cmocka_unit_test_teardown(walk_loses_nothing_to_a_small_ring, teardown),
 		cmocka_unit_test_teardown(one_record_per_process_and_window, teardown),
 		cmocka_unit_test_teardown(anonymous_memory_is_what_the_process_holds, teardown),
 		cmocka_unit_test_teardown(programs_stay_small_for_the_verifier, teardown),

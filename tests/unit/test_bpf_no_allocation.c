@@ -23,7 +23,7 @@ static const uint32_t HARMLESS[] = {
 	BPF_FUNC_map_lookup_elem,  BPF_FUNC_map_update_elem,      BPF_FUNC_map_delete_elem,
 	BPF_FUNC_ktime_get_ns,     BPF_FUNC_probe_read_kernel,    BPF_FUNC_probe_read_kernel_str,
 	BPF_FUNC_get_current_task, BPF_FUNC_get_current_task_btf, BPF_FUNC_ringbuf_reserve,
-	BPF_FUNC_ringbuf_submit,   BPF_FUNC_ringbuf_query,
+	BPF_FUNC_ringbuf_submit,   BPF_FUNC_ringbuf_query,        BPF_FUNC_seq_write,
 };
 
 /* Programs that run in process context with no lock held: they may create task storage. */

@@ -64,6 +64,7 @@ static void assert_count(uint64_t ours, uint64_t kernels)
 	bool may_skip = kernel && strcmp(kernel, "newest") == 0;
 	uint64_t losses[LOSS_CAUSE_COUNT];
 
+	probes_read_missed(collector->probes);
 	probes_get_losses(collector->probes, losses);
 	for (int cause = 0; cause < LOSS_CAUSE_COUNT; cause++) {
 		if (losses[cause])

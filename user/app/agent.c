@@ -2,6 +2,7 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,6 +172,7 @@ int agent_open(struct agent *agent, const struct config_arguments *arguments)
 
 	*agent = (struct agent){
 		.arguments = arguments,
+		.own_pid = (uint32_t)getpid(),
 		.psi_fd = -1,
 		.dir = RUN_DIR_CLOSED,
 		.state = {.dir_fd = -1, .lock_fd = -1},
@@ -203,6 +205,8 @@ int agent_open(struct agent *agent, const struct config_arguments *arguments)
 
 int agent_run(struct agent *agent)
 {
+	/* What loading took: the kernel's BTF alone is 10 MB. */
+	malloc_trim(0);
 	/* A page fault in the middle of memory pressure is what we must not wait for. */
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
 		log_write(&agent->log, LOG_NORMAL, "memory is not locked: %s", strerror(errno));

@@ -86,10 +86,13 @@ struct agent {
 	struct agent_timer sample_timer;
 	struct agent_timer walk_timer;
 
+	uint32_t own_pid;
 	uint32_t source; /* enum pressure_source, as it is now */
 	struct probes *probes;
 	uint64_t losses_seen[LOSS_CAUSE_COUNT];
 	uint64_t last_walk_ns;
+	uint64_t walk_rest_ns;   /* at least this long until the next one, for what it cost */
+	uint64_t missed_read_ns; /* when skipped programs were last counted */
 	/* Resources as they were when it was last known who uses them, at last_walk_ns then. */
 	struct event_resource walked[EVENT_RESOURCES_MAX];
 	uint32_t walked_count;
@@ -150,8 +153,13 @@ int agent_sources_open(struct agent *agent);
 void agent_sources_close(struct agent *agent);
 /* Finds the model anew by what config says in [model]; on failure the old way stays. */
 int agent_sources_set_model(struct agent *agent, const struct app_config *config);
-int agent_walk(void *context, uint64_t now_ns);
 int agent_sample(void *context, uint64_t now_ns);
+/* Goes on with the next lower source, after a failure. */
+int agent_source_fall(struct agent *agent, int failure);
+
+/* agent_walk.c: one look at every thread, on time or (callback of the loop) now. */
+int agent_first_walk(struct agent *agent);
+int agent_walk(void *context, uint64_t now_ns);
 void agent_set_calm(struct agent *agent, bool is_calm);
 
 /* agent_output.c: decisions and lines. */

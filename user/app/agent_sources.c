@@ -16,10 +16,6 @@
 #include "core/names.h"
 #include "io/oom_detail.h"
 
-enum {
-	FAILED_WALKS_MAX = 10,
-};
-
 /* A trigger may come with every window; samples asked for by it keep this distance. */
 #define PSI_SAMPLE_GAP_NS (50 * NS_PER_MS)
 
@@ -31,7 +27,7 @@ enum {
 
 static uint32_t process_party(struct agent *agent, const struct process_record *record)
 {
-	if (record->pid == (uint32_t)getpid())
+	if (record->pid == agent->own_pid)
 		return PARTY_AGENT;
 	if (record->header.flags & PROCESS_KERNEL_THREAD)
 		return PARTY_OTHERS;
@@ -84,22 +80,6 @@ static void source_on_oom(void *context, const struct oom_record *record)
 	agent_feed(agent, &event);
 }
 
-/* What was lost since the last time, if anything. */
-static int losses_feed(struct agent *agent)
-{
-	struct event event = {.kind = EVENT_LOSS};
-	uint64_t losses[LOSS_CAUSE_COUNT];
-	bool is_any = false;
-
-	probes_get_losses(agent->probes, losses);
-	for (unsigned int cause = 0; cause < LOSS_CAUSE_COUNT; cause++) {
-		event.loss.count[cause] = units_minus(losses[cause], agent->losses_seen[cause]);
-		is_any = is_any || event.loss.count[cause];
-		agent->losses_seen[cause] = losses[cause];
-	}
-	return is_any ? agent_feed(agent, &event) : 0;
-}
-
 /* ---- the source ladder ---- */
 
 static int source_announce(struct agent *agent)
@@ -121,7 +101,7 @@ static void probes_stop(struct agent *agent)
 }
 
 /* The next rung down, with what there is. */
-static int source_fall(struct agent *agent, int failure)
+int agent_source_fall(struct agent *agent, int failure)
 {
 	log_write(&agent->log, LOG_QUIET, "source %s failed: %s",
 		  pressure_source_name(agent->source), strerror(-failure));
@@ -139,7 +119,7 @@ static int psi_readable(void *context, int fd, uint32_t events)
 		loop_remove_fd(agent->loop, fd);
 		close(fd);
 		agent->psi_fd = -1;
-		return agent->source == SOURCE_PSI ? source_fall(agent, -ENODEV) : 0;
+		return agent->source == SOURCE_PSI ? agent_source_fall(agent, -ENODEV) : 0;
 	}
 	return agent_timer_set(&agent->sample_timer,
 			       units_min(agent->sample_timer.at_ns, now_ns + PSI_SAMPLE_GAP_NS));
@@ -173,7 +153,7 @@ static int urgent_readable(void *context, int fd, uint32_t events)
 
 	(void)fd;
 	(void)events;
-	return result < 0 ? source_fall(agent, result) : 0;
+	return result < 0 ? agent_source_fall(agent, result) : 0;
 }
 
 static int bulk_readable(void *context, int fd, uint32_t events)
@@ -183,69 +163,7 @@ static int bulk_readable(void *context, int fd, uint32_t events)
 
 	(void)fd;
 	(void)events;
-	return result < 0 ? source_fall(agent, result) : 0;
-}
-
-/*
- * A walk needs a little kernel memory, and pressure is when that may be missing: one that fails is
- * a loss and is tried again; only many in a row end this source.
- */
-static int walk_failed(struct agent *agent, int failure, uint64_t now_ns)
-{
-	struct event event = {.kind = EVENT_LOSS, .loss.count[LOSS_WALK] = 1};
-	int result;
-
-	if (++agent->failed_walks >= FAILED_WALKS_MAX)
-		return source_fall(agent, failure);
-	log_rate_limited(&agent->log, LOG_NORMAL, "a walk over the threads failed: %s",
-			 strerror(-failure));
-	result = agent_feed(agent, &event);
-	if (result < 0)
-		return result;
-	return agent_timer_set(&agent->walk_timer, now_ns + agent->config.window_calm_ns);
-}
-
-int agent_walk(void *context, uint64_t now_ns)
-{
-	struct agent *agent = context;
-	struct event event = {
-		.kind = EVENT_WINDOW,
-		.window = {.begin_ns = agent->last_walk_ns, .end_ns = now_ns},
-	};
-	int result = probes_walk(agent->probes);
-
-	agent->walk_timer.at_ns = LOOP_NEVER;
-	if (result < 0)
-		return walk_failed(agent, result, now_ns);
-	agent->failed_walks = 0;
-	result = probes_read_urgent(agent->probes);
-	if (result >= 0)
-		result = probes_read_bulk(agent->probes);
-	if (result < 0)
-		return source_fall(agent, result);
-	agent->last_walk_ns = now_ns;
-	result = losses_feed(agent);
-	if (result < 0)
-		return result;
-	probes_get_host_counters(agent->probes, &event.window.host);
-	result = agent_feed(agent, &event);
-	if (result < 0)
-		return result;
-	return agent_timer_set(
-		&agent->walk_timer,
-		now_ns + (agent->is_calm ? agent->config.window_calm_ns : agent->config.window_ns));
-}
-
-/* Pressure that begins in the middle of a long window ends that window early. */
-void agent_set_calm(struct agent *agent, bool is_calm)
-{
-	bool was_calm = agent->is_calm;
-
-	agent->is_calm = is_calm;
-	if (was_calm && !is_calm && agent->probes && agent->walk_timer.at_ns != LOOP_NEVER)
-		agent_timer_set(&agent->walk_timer,
-				units_min(agent->walk_timer.at_ns,
-					  agent->last_walk_ns + agent->config.window_ns));
+	return result < 0 ? agent_source_fall(agent, result) : 0;
 }
 
 static void programs_report(struct agent *agent)
@@ -364,18 +282,6 @@ int agent_sources_set_model(struct agent *agent, const struct app_config *config
 	return 0;
 }
 
-/* Gives every thread its state; threads that were met without one before are no loss. */
-static int first_walk(struct agent *agent)
-{
-	int result = probes_walk(agent->probes);
-
-	if (result < 0)
-		return result;
-	probes_get_losses(agent->probes, agent->losses_seen);
-	agent->last_walk_ns = loop_now_ns();
-	return agent_walk(agent, agent->last_walk_ns);
-}
-
 /* Returns 0 or the exit status. */
 int agent_sources_open(struct agent *agent)
 {
@@ -411,7 +317,7 @@ int agent_sources_open(struct agent *agent)
 	if (result >= 0)
 		result = source_announce(agent);
 	if (result >= 0 && agent->probes)
-		result = first_walk(agent);
+		result = agent_first_walk(agent);
 	if (result >= 0)
 		result = agent_sample(agent, loop_now_ns());
 	if (result >= 0)

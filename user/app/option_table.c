@@ -45,7 +45,7 @@ const struct option_row OPTION_TABLE[] = {
 	{"agent", "report_floor", "report-floor", OPTION_DURATION, 0, APP(report_floor_ns), "1ms",
 	 0, NS_PER_S, NULL, "A process with less CPU time and stall in a window is not reported"},
 	{"agent", "ring_bulk", "ring-bulk", OPTION_BYTES, OPTION_POWER_OF_TWO,
-	 APP(ring_bulk_bytes), "1M", 4 * KIB, GIB, NULL, "Ring buffer for ordinary records"},
+	 APP(ring_bulk_bytes), "512K", 4 * KIB, GIB, NULL, "Ring buffer for ordinary records"},
 	{"agent", "ring_urgent", "ring-urgent", OPTION_BYTES, OPTION_POWER_OF_TWO,
 	 APP(ring_urgent_bytes), "64K", 4 * KIB, GIB, NULL, "Ring buffer for urgent records"},
 	{"agent", "ignore_nice", "ignore-nice", OPTION_U32, 0, APP(ignore_nice), "10", 0, 19, NULL,

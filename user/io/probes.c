@@ -34,6 +34,7 @@ struct probes {
 	struct bpf_link *walk_link;
 	bool *is_loaded;
 	uint32_t *verified_insns;
+	uint64_t missed; /* by programs that the kernel skipped */
 };
 
 /* libbpf's last complaint, for the error line; libbpf's print hook carries no context. */
@@ -274,17 +275,23 @@ void probes_close(struct probes *probes)
 int probes_walk(struct probes *probes)
 {
 	_cleanup_close_ int fd = -1;
-	char nothing[256]; /* the walk writes records, not text */
+	char pause;
 	ssize_t length;
 
 	++*probes->skeleton.walk_number;
 	fd = bpf_iter_create(bpf_link__fd(probes->walk_link));
 	if (fd < 0)
 		return -errno;
-	do {
-		length = read(fd, nothing, sizeof(nothing));
-	} while (length > 0 || (length < 0 && (errno == EINTR || errno == EAGAIN)));
-	return length < 0 ? -errno : 0;
+	/* It writes records into the ring, and a byte here where the ring should be read first. */
+	while ((length = read(fd, &pause, sizeof(pause))) != 0) {
+		int result = length > 0                          ? probes_read_bulk(probes)
+			     : errno == EINTR || errno == EAGAIN ? 0
+								 : -errno;
+
+		if (result < 0)
+			return result;
+	}
+	return 0;
 }
 
 int probes_urgent_fd(const struct probes *probes)
@@ -326,19 +333,24 @@ static bool program_info(const struct probes *probes, const char *name,
 	return true;
 }
 
-void probes_get_losses(const struct probes *probes, uint64_t ret_losses[LOSS_CAUSE_COUNT])
+void probes_read_missed(struct probes *probes)
 {
 	uint64_t missed = 0;
 
-	for (unsigned int cause = 0; cause < LOSS_CAUSE_COUNT; cause++)
-		ret_losses[cause] = probes->skeleton.losses[cause];
 	for (unsigned int i = 0; i < program_table_count(); i++) {
 		struct bpf_prog_info info;
 
 		if (probes->is_loaded[i] && program_info(probes, program_table_get(i)->name, &info))
 			missed += info.recursion_misses;
 	}
-	ret_losses[LOSS_PROGRAM_MISSED] = missed;
+	probes->missed = missed;
+}
+
+void probes_get_losses(const struct probes *probes, uint64_t ret_losses[LOSS_CAUSE_COUNT])
+{
+	for (unsigned int cause = 0; cause < LOSS_CAUSE_COUNT; cause++)
+		ret_losses[cause] = probes->skeleton.losses[cause];
+	ret_losses[LOSS_PROGRAM_MISSED] = probes->missed;
 }
 
 static void program_describe(const struct program_entry *entry, struct probes_program *ret_program)

@@ -45,8 +45,9 @@ int probes_open(const struct probes_options *options, struct probes **ret_probes
 void probes_close(struct probes *probes);
 
 /*
- * Looks at every thread once: afterwards the bulk ring holds a record of each process that has
- * something to tell. Call probes_read_bulk() then. Returns 0 or negative errno.
+ * Looks at every thread once: each process that has something to tell sends a record. Afterwards
+ * the bulk ring holds those that were not handed to the callback already, because the ring was
+ * filling up: call probes_read_bulk() then. Returns 0 or negative errno.
  */
 int probes_walk(struct probes *probes);
 
@@ -60,6 +61,8 @@ int probes_read_bulk(struct probes *probes);
 
 /* Cumulative since probes_open(). */
 void probes_get_host_counters(const struct probes *probes, struct host_counters *ret_host);
+/* LOSS_PROGRAM_MISSED is as of the last probes_read_missed(), which asks for every program. */
+void probes_read_missed(struct probes *probes);
 void probes_get_losses(const struct probes *probes, uint64_t ret_losses[LOSS_CAUSE_COUNT]);
 
 /* Every program, index from 0; false past the last one. */

@@ -222,7 +222,16 @@ struct rq {
 	u64 clock;
 };
 
+struct bpf_iter_meta {
+	union {
+		struct seq_file *seq;
+	};
+};
+
 struct bpf_iter__task {
+	union {
+		struct bpf_iter_meta *meta;
+	};
 	union {
 		struct task_struct *task;
 	};
