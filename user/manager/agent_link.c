@@ -31,7 +31,7 @@ static void say_hello(struct agent_link *link)
  */
 static void correct(struct agent_link *link)
 {
-	if (!tierd_client_is_connected(link->client) || !link->tier ||
+	if (!link->client || !tierd_client_is_connected(link->client) || !link->tier ||
 	    strcmp(link->tier, link->believed) == 0)
 		return;
 	say_hello(link);
@@ -124,6 +124,7 @@ int agent_link_open(struct agent_link *link, struct loop *loop, const struct man
 {
 	*link = (struct agent_link){
 		.loop = loop,
+		.tier = link->tier,
 		.silence_ns = units_scale(config->heartbeat_ns, MISSED_HEARTBEATS, 1),
 		.is_pid_told = is_pid_told,
 		.on_line = on_line,

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/units.h"
 #include "base/utf8.h"
+#include "gate_config.h"
 #include "option.h"
 
 /* NOLINTNEXTLINE(readability-redundant-declaration): weak here, so that it may be missing */
@@ -70,15 +71,6 @@ __attribute__((format(printf, 3, 4))) static void fail(struct draft *draft, int 
 static const char *quote(const char *text, char buffer[QUOTED_LEN])
 {
 	return utf8_copy_printable(text, strlen(text), buffer, QUOTED_LEN);
-}
-
-int manager_config_find_tier(const struct manager_config *config, const char *name)
-{
-	for (uint32_t i = 0; i < config->tier_count; i++) {
-		if (strcmp(config->tiers[i].name, name) == 0)
-			return (int)i;
-	}
-	return -ENOENT;
 }
 
 /* ---- lines -------------------------------------------------------------------------------------
@@ -299,6 +291,7 @@ static void check_tier(struct draft *draft, uint32_t index)
 {
 	struct tier_config *tier = &draft->tiers[index];
 	const struct manager_config *config = &draft->config;
+	char address[MANAGER_ADDRESS_LEN];
 	const char *missing = NULL;
 
 	for (size_t i = 0; i < MANAGER_OPTION_COUNT; i++) {
@@ -320,13 +313,18 @@ static void check_tier(struct draft *draft, uint32_t index)
 	if (missing)
 		fail(draft, draft->line_of_tier[index],
 		     "tier %s.%s: missing; allowed: every tier says it", tier->name, missing);
-	if (!tier->health[0] && tier->address[0])
-		snprintf(tier->health, sizeof(tier->health), "http://%s/health", tier->address);
+	if (!tier->health[0] && tier->address[0]) {
+		memcpy(address, tier->address, sizeof(address));
+		snprintf(tier->health, sizeof(tier->health), "http://%s/health", address);
+	}
 }
 
-static void check_addresses(struct draft *draft)
+static void check_gate(struct draft *draft)
 {
 	for (uint32_t i = 1; i < draft->tier_count; i++) {
+		if (strcmp(draft->tiers[i].name, GATE_HOLD) == 0)
+			fail(draft, draft->line_of_tier[i],
+			     "[tier " GATE_HOLD "]: the gate has a server of that name");
 		if (strcmp(draft->tiers[i].address, draft->config.gate_listen) == 0)
 			fail(draft, line_of_tier_option(draft, i, "address"),
 			     "tier %s.address: is where the gate listens", draft->tiers[i].name);
@@ -367,7 +365,7 @@ static void check(struct draft *draft)
 	for (uint32_t i = 1; i < draft->tier_count; i++)
 		check_tier(draft, i);
 	if (config->backend == BACKEND_HAPROXY)
-		check_addresses(draft);
+		check_gate(draft);
 	sort_tiers(draft);
 	int initial = manager_config_find_tier(config, config->initial_tier_name);
 	if (initial < 0) {
@@ -437,7 +435,6 @@ int manager_config_load(const char *path, struct manager_config *ret_config, cha
 	/* Without waiting: a FIFO must not hang us. */
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int r = fd < 0 ? -errno : 0;
-
 	error[0] = '\0';
 	if (r == 0)
 		r = load_fd(fd, path, ret_config, error, error_size);

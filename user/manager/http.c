@@ -51,6 +51,7 @@ static void on_transfer(CURL *easy, CURLcode result)
 		.body = old.body ? old.body : "",
 		.len = old.len,
 		.error = result == CURLE_OK ? "" : curl_easy_strerror(result),
+		.is_nobody_there = result == CURLE_COULDNT_CONNECT,
 	};
 
 	/* The callback may begin the next request at once. */

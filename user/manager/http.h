@@ -19,6 +19,7 @@ struct http_answer {
 	const char *body; /* NUL-terminated, len bytes, may hold anything; "" if there is none */
 	size_t len;
 	const char *error;
+	bool is_nobody_there; /* no server listens at all */
 };
 
 struct http {

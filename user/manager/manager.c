@@ -27,6 +27,11 @@ static void on_signal(void *context, int signal_number)
 {
 	struct manager *manager = context;
 
+	if (!manager->ops->is_ours) {
+		log_line("signal %d: ending; the server keeps what it has loaded", signal_number);
+		manager->loop.is_ending = true;
+		return;
+	}
 	log_line("signal %d: %s", signal_number,
 		 manager->is_stopping ? "ending at once" : "ending when the requests have ended");
 	if (manager->is_stopping || manager->config.shutdown_drain_ns == 0) {
@@ -77,7 +82,7 @@ static void on_gate_lost(void *context)
 	struct manager *manager = context;
 
 	log_line("the gate cannot be kept running: giving up");
-	manager->is_gate_lost = true;
+	manager->is_lost = true;
 	manager->loop.is_ending = true;
 }
 
@@ -91,6 +96,30 @@ static void on_line(void *context, const struct manager_line *line)
 
 /* ---- the whole ---------------------------------------------------------------------------------
  */
+
+static int begin(struct manager *manager, uint32_t tier)
+{
+	int r = agent_link_open(&manager->link, &manager->loop, &manager->config,
+				manager->ops->is_ours, on_line, manager);
+
+	if (r == 0)
+		switcher_set_target(&manager->switcher, tier, false);
+	return r;
+}
+
+/* What is loaded already is kept, unless the configuration wants another. */
+static void on_found(void *context, uint32_t tier)
+{
+	struct manager *manager = context;
+	uint32_t initial = manager->config.initial_tier;
+	int r = begin(manager, initial != MANAGER_TIER_OFF ? initial : tier);
+
+	if (r == 0)
+		return;
+	log_line("no connection to the agent can be made: %s", strerror(-r));
+	manager->is_lost = true;
+	manager->loop.is_ending = true;
+}
 
 static int open_gate(struct manager *manager, char *error, size_t error_size)
 {
@@ -107,46 +136,67 @@ static int open_gate(struct manager *manager, char *error, size_t error_size)
 	return gate_open(&manager->gated.gate, error, error_size);
 }
 
-static int open_backend(struct manager *manager, const struct backend_ops **ret_ops,
-			void **ret_backend, char *error, size_t error_size)
+static int open_api(struct manager *manager)
+{
+	manager->api = (struct api){
+		.loop = &manager->loop,
+		.config = &manager->config,
+		.events = {on_change, on_failed, manager},
+		.on_found = on_found,
+	};
+	return api_open(&manager->api);
+}
+
+static int open_servers(struct manager *manager, char *error, size_t error_size)
 {
 	struct backend_events events = {on_change, on_failed, manager};
-	bool is_gated = manager->config.backend == BACKEND_HAPROXY;
 	int r = servers_open(&manager->gated.servers, &manager->loop, &manager->children,
 			     &manager->config, &events, error, error_size);
 
-	*ret_ops = is_gated ? &GATED_SERVERS_OPS : &SERVERS_OPS;
-	*ret_backend = is_gated ? (void *)&manager->gated : (void *)&manager->gated.servers;
-	if (r == 0 && is_gated)
+	if (r == 0 && manager->config.backend == BACKEND_HAPROXY)
 		r = open_gate(manager, error, error_size);
 	return r;
 }
 
+static int open_backend(struct manager *manager, char *error, size_t error_size)
+{
+	switch (manager->config.backend) {
+	case BACKEND_EXEC:
+		manager->ops = &SERVERS_OPS;
+		manager->backend = &manager->gated.servers;
+		return open_servers(manager, error, error_size);
+	case BACKEND_HAPROXY:
+		manager->ops = &GATED_SERVERS_OPS;
+		manager->backend = &manager->gated;
+		return open_servers(manager, error, error_size);
+	default:
+		manager->ops = &API_OPS;
+		manager->backend = &manager->api;
+		return open_api(manager);
+	}
+}
+
 static int open_all(struct manager *manager, char *error, size_t error_size)
 {
-	const struct backend_ops *ops = NULL;
-	void *backend = NULL;
 	int r = loop_open(&manager->loop);
 
 	if (r == 0)
 		r = children_open(&manager->children, &manager->loop, on_signal, manager);
 	if (r == 0)
-		r = open_backend(manager, &ops, &backend, error, error_size);
-	if (r == 0)
-		r = agent_link_open(&manager->link, &manager->loop, &manager->config, ops->is_ours,
-				    on_line, manager);
+		r = open_backend(manager, error, error_size);
 	if (r < 0)
 		return r;
 	loop_add_timer(&manager->loop, &manager->shutdown_timer, cut, manager);
-	switcher_open(&manager->switcher, &manager->loop, &manager->config, ops, backend,
-		      &manager->link);
-	switcher_set_target(&manager->switcher, manager->config.initial_tier, false);
-	return 0;
+	switcher_open(&manager->switcher, &manager->loop, &manager->config, manager->ops,
+		      manager->backend, &manager->link);
+	/* With a server of somebody else: when it answers, see on_found(). */
+	return manager->ops->is_ours ? begin(manager, manager->config.initial_tier) : 0;
 }
 
 static void close_all(struct manager *manager)
 {
 	agent_link_close(&manager->link);
+	api_close(&manager->api);
 	gate_close(&manager->gated.gate);
 	servers_close(&manager->gated.servers);
 	children_close(&manager->children);
@@ -163,5 +213,5 @@ int manager_run(struct manager *manager)
 	else
 		r = loop_run(&manager->loop);
 	close_all(manager);
-	return r < 0 || manager->is_gate_lost ? EXIT_TROUBLE : 0;
+	return r < 0 || manager->is_lost ? EXIT_TROUBLE : 0;
 }

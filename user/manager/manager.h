@@ -4,6 +4,7 @@
 #define TIERD_MANAGER_MANAGER_H
 
 #include "agent_link.h"
+#include "api.h"
 #include "child.h"
 #include "config.h"
 #include "gate.h"
@@ -20,9 +21,12 @@ struct manager {
 	struct switcher switcher;
 	struct gated_servers gated; /* exec: without the gate */
 	struct report report;
+	struct api api; /* llama-server, llama-swap, ollama */
+	const struct backend_ops *ops;
+	void *backend; /* one of those below */
 	struct loop_timer shutdown_timer;
 	bool is_stopping;
-	bool is_gate_lost;
+	bool is_lost; /* what it cannot go on without */
 };
 
 /* Runs until a signal ends it. Returns the exit status of the program. */

@@ -31,7 +31,7 @@ const struct option_row MANAGER_OPTIONS[] = {
 	 "How tiers are operated"},
 	{"manager", "user", OPTION_TEXT, CONFIG(user), "", 0, MANAGER_ADDRESS_LEN, NULL,
 	 "A manager that root starts becomes this user; root must be said, too"},
-	{"manager", "work_dir", OPTION_TEXT, CONFIG(work_dir), "/run/tier-manager", 1,
+	{"manager", "work_dir", OPTION_PATH, CONFIG(work_dir), "/run/tier-manager", 1,
 	 MANAGER_WORK_DIR_LEN, NULL,
 	 "Folder for the gate's sockets and its config; made if missing"},
 	{"manager", "log_dir", OPTION_TEXT, CONFIG(log_dir), "", 0, MANAGER_PATH_LEN, NULL,
@@ -51,7 +51,7 @@ const struct option_row MANAGER_OPTIONS[] = {
 	 "haproxy: address of the clients"},
 	{"gate", "command", OPTION_TEXT, CONFIG(gate_command), "haproxy", 1, MANAGER_TEXT_LEN, NULL,
 	 "haproxy: the program"},
-	{"gate", "socket", OPTION_TEXT, CONFIG(gate_socket), "", 0,
+	{"gate", "socket", OPTION_PATH, CONFIG(gate_socket), "", 0,
 	 MANAGER_SOCKET_LEN, NULL,
 	 "haproxy: stats socket of one that runs already, with --print-gate's config; empty: start one"},
 	{"gate", "wait", OPTION_DURATION, CONFIG(gate_wait_ns), "60s", NS_PER_S, HOUR_NS, NULL,
@@ -120,6 +120,15 @@ bool manager_address_split(const char *address, char *host, size_t host_size, ui
 	return true;
 }
 
+int manager_config_find_tier(const struct manager_config *config, const char *name)
+{
+	for (uint32_t i = 0; i < config->tier_count; i++) {
+		if (strcmp(config->tiers[i].name, name) == 0)
+			return (int)i;
+	}
+	return -ENOENT;
+}
+
 /* ---- value types -------------------------------------------------------------------------------
  */
 
@@ -133,6 +142,17 @@ static int set_text(const struct option_row *row, void *field, const char *text)
 		return -EINVAL;
 	memcpy(field, text, len + 1);
 	return 0;
+}
+
+/* It stands in the gate's configuration and in a shell's command. */
+static int set_path(const struct option_row *row, void *field, const char *text)
+{
+	static const char ALLOWED[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789/._+@-";
+
+	if (text[0] && (text[0] != '/' || strspn(text, ALLOWED) != strlen(text)))
+		return -EINVAL;
+	return set_text(row, field, text);
 }
 
 static int set_tier_name(const struct option_row *row, void *field, const char *text)
@@ -216,6 +236,7 @@ static const struct value_type {
 	size_t size; /* 0 = as the row says */
 } TYPES[] = {
 	[OPTION_TEXT] = {"text", set_text, 0},
+	[OPTION_PATH] = {"an absolute path of A-Z a-z 0-9 / . _ + @ -", set_path, 0},
 	[OPTION_TIER_NAME] = {"the name of a tier", set_tier_name, EVENT_TIER_NAME_LEN},
 	[OPTION_ADDRESS] = {"host:port", set_address, MANAGER_ADDRESS_LEN},
 	[OPTION_BYTES] = {"a size like 512M or 1.5G", set_u64, sizeof(uint64_t)},
@@ -274,7 +295,7 @@ int manager_option_set(const struct option_row *row, void *base, const char *tex
 
 void manager_option_copy(const struct option_row *row, void *to, const void *from)
 {
-	size_t size = row->type == OPTION_TEXT ? row->max : TYPES[row->type].size;
+	size_t size = TYPES[row->type].size ? TYPES[row->type].size : row->max;
 
 	memcpy((char *)to + row->offset, (const char *)from + row->offset, size);
 }

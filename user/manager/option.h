@@ -7,6 +7,7 @@
 
 enum option_type {
 	OPTION_TEXT, /* char[], of max bytes with its NUL */
+	OPTION_PATH, /* the same, absolute, of characters that need no quoting anywhere */
 	OPTION_TIER_NAME,
 	OPTION_ADDRESS, /* host:port */
 	OPTION_BYTES,
