@@ -55,7 +55,7 @@ tool_start() {
 	floor) exec_quietly "$BUILD/tests/bench/floor" ;;
 	tierd)
 		wanted=10
-		exec_quietly "$BUILD/tierd" --source bpf --run-dir "$dir/run"
+		exec_quietly "$BUILD/tierd" --source bpf --run-dir "$dir/run" --state-file ""
 		;;
 	runqlat) exec_quietly runqlat 3600 ;;
 	runqslower) exec_quietly runqslower 10000 ;;
@@ -76,9 +76,10 @@ exec_quietly() {
 	tool_pid=$!
 }
 
+# SIGINT is ignored in what a script starts in the background.
 tool_stop() {
 	[[ -n $tool_pid ]] || return 0
-	kill -INT "$tool_pid" 2>/dev/null || true
+	kill -TERM "$tool_pid" 2>/dev/null || true
 	wait "$tool_pid" 2>/dev/null || true
 	tool_pid=
 }
