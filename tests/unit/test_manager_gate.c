@@ -111,7 +111,7 @@ static void hostile_tables_change_nothing(void **state)
 		"No such server.\n",
 		"# pxname,svname,qcur,scur\nllm,hold,0,0\n", /* no status */
 		HEADER,                                      /* no server */
-		HEADER "llm,a,0,0,0,UP,\n",                  /* not the one that holds */
+		"# pxname,svname,qcur,qmax,scur,status\nllm,a,0,0,0,UP\n",
 		"\"",
 		",,,,,,\n,,,,\n",
 	};
@@ -134,7 +134,8 @@ static void values_of_any_kind_are_survived(void **state)
 	size_t len = strlen(text);
 
 	memset(text + len, '9', 2000);
-	strcpy(text + len + 2000, ",0,-3,UP,\nllm,b,99999999999,0,x,,\nllm\n,,,,,,,,,,,,,,\n");
+	snprintf(text + len + 2000, sizeof(text) - len - 2000, "%s",
+		 ",0,-3,UP,\nllm,b,99999999999,0,x,,\nllm\n,,,,,,,,,,,,,,\n");
 	assert_int_equal(parse(text, &stat), 0);
 	assert_int_equal(stat.tiers[1].in_flight, 0); /* no numbers: nothing is known */
 	assert_int_equal(stat.tiers[2].in_flight, IN_FLIGHT_UNKNOWN - 1);

@@ -9,6 +9,7 @@
 
 enum {
 	MISSED_HEARTBEATS = 3,
+	EVENTS_PER_TURN = 64, /* whoever writes without end does not keep the rest waiting */
 };
 
 /* The agent answers a hello with its state; a moment is left for that. */
@@ -108,14 +109,26 @@ static void on_ready(void *context, short events)
 {
 	struct agent_link *link = context;
 	struct tierd_client_event event;
+	int left = EVENTS_PER_TURN;
 	int r;
 
 	(void)events;
-	while ((r = tierd_client_next(link->client, &event)) > 0)
+	while ((r = tierd_client_next(link->client, &event)) > 0) {
 		take_event(link, &event);
+		if (--left == 0)
+			break;
+	}
+	if (r > 0)
+		loop_arm_in(&link->turn_timer,
+			    0); /* the descriptor does not tell of what is read */
 	if (r < 0 && r != link->last_error)
 		log_line("no connection to the agent: %s", tierd_explain(r));
-	link->last_error = r;
+	link->last_error = r < 0 ? r : 0;
+}
+
+static void on_turn(void *context)
+{
+	on_ready(context, 0);
 }
 
 int agent_link_open(struct agent_link *link, struct loop *loop, const struct manager_config *config,
@@ -136,6 +149,7 @@ int agent_link_open(struct agent_link *link, struct loop *loop, const struct man
 		return r;
 	loop_add_timer(loop, &link->silence_timer, on_silence, link);
 	loop_add_timer(loop, &link->hello_timer, on_hello_time, link);
+	loop_add_timer(loop, &link->turn_timer, on_turn, link);
 	link->source = (struct loop_source){tierd_client_get_fd(link->client), CURL_WAIT_POLLIN,
 					    on_ready, link};
 	return loop_add_source(loop, &link->source);

@@ -20,6 +20,7 @@ struct agent_link {
 	struct loop_source source;
 	struct loop_timer silence_timer; /* heartbeats are missing */
 	struct loop_timer hello_timer;   /* the agent has not heard what is loaded */
+	struct loop_timer turn_timer;    /* more events are there than one turn takes */
 	uint64_t silence_ns;
 	bool is_silent;
 	bool is_pid_told;                   /* the servers are our children */

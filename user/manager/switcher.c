@@ -239,7 +239,10 @@ static void take_order(struct switcher *s, const struct manager_line *line)
 		return;
 	}
 	if (is_repeated(s, line, (uint32_t)tier)) {
-		say(s, s->said);
+		/* While it is under way the next word comes in its turn: answers that call for the
+		 * same order again would keep both sides busy with nothing else. */
+		if (!s->is_open)
+			say(s, s->said);
 		return;
 	}
 	/* Of two orders in a row, what was there before the first is what there is to go back to.

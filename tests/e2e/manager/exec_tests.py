@@ -206,6 +206,20 @@ def test_repeated_orders_are_answered_again_and_not_done_again(rig):
     assert rig.log().count("large: started") == 1
 
 
+def test_an_order_said_without_end_is_not_answered_without_end(rig):
+    """And everything else goes on meanwhile."""
+    begin_with(rig, "small", tiers={"large": f"start = exec python3 {SERVER} $TIER $TIER_PORT "
+                                             "--load 1\n"})
+    end = time.monotonic() + 20
+    while not rig.said("^ack seq=1 state=done") and time.monotonic() < end:
+        try:
+            rig.switch(1, "large", origin="small")
+        except BlockingIOError:
+            pass
+    assert rig.said("^ack seq=1 state=done")
+    assert len(rig.said("^ack seq=1 state=loading")) < 60, len(rig.lines)
+
+
 def test_a_newer_order_takes_over_while_a_tier_is_loading(rig):
     begin_with(rig, "small", tiers={
         "large": f"start = exec python3 {SERVER} $TIER $TIER_PORT --load 30\nload_timeout = 60s\n"})
