@@ -32,6 +32,21 @@ static void test_a_spell_opens_with_a_margin(void **state)
 	assert_false(adaptive.levels[LARGE].spells.is_open);
 }
 
+/* Unless it is a row of a file, which stands for more. */
+static void test_one_sample_alone_breaks_nothing(void **state)
+{
+	(void)state;
+	observe_for(100, 300);
+	observe_sample(600, false);
+	observe_sample(300, false);
+	assert_true(adaptive.levels[LARGE].spells.is_open);
+	assert_int_equal(adaptive.levels[LARGE].spells.lengths.count, 0);
+	observe_sample(600, false);
+	observe_sample(600, false);
+	assert_false(adaptive.levels[LARGE].spells.is_open);
+	assert_int_equal(adaptive.levels[LARGE].spells.lengths.count, 1);
+}
+
 static void test_lowest_refuge_of_a_break_counts(void **state)
 {
 	(void)state;
@@ -129,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_every_tier_is_learned_at_once, set_up),
 		cmocka_unit_test_setup(test_a_spell_opens_with_a_margin, set_up),
+		cmocka_unit_test_setup(test_one_sample_alone_breaks_nothing, set_up),
 		cmocka_unit_test_setup(test_lowest_refuge_of_a_break_counts, set_up),
 		cmocka_unit_test_setup(test_penalty_is_of_what_was_lost, set_up),
 		cmocka_unit_test_setup(test_other_pressure_breaks_the_tier_and_larger_ones, set_up),

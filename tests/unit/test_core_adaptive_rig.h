@@ -49,13 +49,14 @@ static inline struct adaptive_input input_of(uint32_t serving)
 		.resources = &resources,
 		.costs = &footprints.costs,
 		.serving = serving,
+		.is_confirmed = true,
 		.calm_ns = SECONDS(now_s),
 		.wait_ns = config.stabilization_min_ns,
 	};
 }
 
 /* A second with others at this many tenths of a percent of 100 GB. */
-static inline void observe(uint64_t others_permille)
+static inline void observe_sample(uint64_t others_permille, bool is_confirmed)
 {
 	uint64_t bytes = others_permille * GB / 10;
 	struct adaptive_input input;
@@ -68,7 +69,13 @@ static inline void observe(uint64_t others_permille)
 	for (int basis = 0; basis < LADDER_BASIS_COUNT; basis++)
 		resources.view[0].others_bytes[basis] = bytes;
 	input = input_of(LARGE);
+	input.is_confirmed = is_confirmed;
 	adaptive_observe(&adaptive, &input);
+}
+
+static inline void observe(uint64_t others_permille)
+{
+	observe_sample(others_permille, true);
 }
 
 static inline void observe_for(uint64_t seconds, uint64_t others_permille)

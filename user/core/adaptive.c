@@ -187,6 +187,23 @@ bool adaptive_is_due(const struct adaptive *adaptive, uint64_t now_ns)
 	return !adaptive->has_observed || now_ns - adaptive->observed_ns >= OBSERVE_NS;
 }
 
+/*
+ * One sample alone breaks nothing, as it starts no step: while a model is loaded, its pages may be
+ * charged to a group for some tenths of a second before they are counted as cache.
+ */
+static bool is_over(struct adaptive_level *level, const struct adaptive_input *in, uint32_t use)
+{
+	if (use < in->config->degrade_above_permyriad) {
+		level->is_over = false;
+		return false;
+	}
+
+	bool is_sure = level->is_over || in->is_confirmed;
+
+	level->is_over = true;
+	return is_sure;
+}
+
 void adaptive_observe(struct adaptive *adaptive, const struct adaptive_input *in)
 {
 	const struct engine_config *config = in->config;
@@ -197,12 +214,14 @@ void adaptive_observe(struct adaptive *adaptive, const struct adaptive_input *in
 		struct adaptive_level *level = &adaptive->levels[tier];
 		uint32_t use = use_permyriad(in, tier);
 
-		if (use >= config->degrade_above_permyriad) {
+		if (is_over(level, in, use)) {
 			break_level(adaptive, in, tier, refuge);
 			if (is_due)
 				learn_penalty(level, config, use);
 			continue;
 		}
+		if (level->is_over)
+			continue;
 		refuge = tier;
 		if (use <= units_minus(config->degrade_above_permyriad, config->margin_permyriad))
 			spells_open(&level->spells, in->now_ns);

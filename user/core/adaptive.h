@@ -31,6 +31,7 @@ enum {
 
 struct adaptive_level {
 	struct spells spells;
+	bool is_over;    /* at the last sample */
 	bool is_alarmed; /* a crossing was forecast and has neither come nor failed to yet */
 	uint64_t alarmed_ns;
 	uint32_t alarms_true_permyriad; /* decaying counts */
@@ -53,7 +54,8 @@ struct adaptive_input {
 	const struct resources *resources;
 	const struct switch_costs *costs;
 	uint32_t serving;
-	bool is_measured; /* what was measured of the model is the serving tier's */
+	bool is_measured;  /* what was measured of the model is the serving tier's */
+	bool is_confirmed; /* one sample is enough: a row of a file */
 	uint64_t calm_ns;
 	uint64_t wait_ns; /* least calm before a step up */
 	uint32_t resting; /* a bit for each tier that is not to be stepped up to */

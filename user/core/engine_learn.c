@@ -36,6 +36,7 @@ void engine_learn_sample(struct engine *engine)
 {
 	struct adaptive_input input = get_input(engine);
 
+	input.is_confirmed = (engine->sample.flags & SAMPLE_CONFIRMED) != 0;
 	if (is_learning(engine))
 		adaptive_observe(&engine->adaptive, &input);
 }
