@@ -64,7 +64,8 @@ FUZZ_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 BENCHES      := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 
-.PHONY: all help deps run demo test test-quick bench bench-cost unit-tests kernel-tests vm-tests vmtest \
+.PHONY: all help deps run demo test test-quick e2e e2e-short bench bench-cost unit-tests kernel-tests \
+        vm-tests vmtest \
         vmtest-all vmtest-soak check install uninstall clean vmlinux vmlinux-arm64 format
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -72,7 +73,7 @@ BENCHES      := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/
 all: $(PROGRAMS) $(MANAGER) $(CLIENT) ## build tierd, tierctl, tier-manager and libtierd-client.a in build/
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 # ---- for people ---------------------------------------------------------------------------------
 
@@ -110,6 +111,16 @@ vmtest-all: ## the same on every kernel, and with less of one; writes the README
 vmtest-soak: ## boot KERNEL again and again under reclaim (BOOTS=50)
 	scripts/setup.sh vm
 	scripts/vm/soak.sh $(KERNEL) $(BOOTS)
+
+e2e: ## real servers in storms, with tierd and without: half an hour, writes tests/e2e/storm/RESULTS.md
+	scripts/setup.sh e2e
+	$(MAKE) --no-print-directory all $(BUILD)/tests/tools/hog
+	tests/e2e/storm/run.sh
+
+e2e-short: ## two storms, two set-ups, smaller models: three minutes
+	scripts/setup.sh e2e
+	$(MAKE) --no-print-directory all $(BUILD)/tests/tools/hog
+	tests/e2e/storm/run.sh --short
 
 check: ## formatting, static analysis, layer rules
 	scripts/check.sh

@@ -4,8 +4,8 @@
 # Installs the Debian packages that are missing: `setup.sh run` for building and running,
 # `setup.sh test` (or nothing) for the tests and checks too, `setup.sh vm` for building and for tests
 # in guests, `setup.sh vm-all` for those of another architecture too, `setup.sh bench` for measuring
-# beside other tools. Where nothing is missing it
-# needs no root, no network and no time.
+# beside other tools, `setup.sh e2e` for all of `make e2e`. Where nothing is missing it needs no root,
+# no network and no time.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -17,8 +17,12 @@ RUN_PACKAGES=(bpftool clang gcc libbpf-dev libc6-dev libcmocka-dev libcsv-dev
 VM_PACKAGES=(busybox-static cpio kmod qemu-system-x86 xz-utils)
 VM_ARM64_PACKAGES=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm)
 BENCH_PACKAGES=(bpftrace libbpf-tools linux-perf)
-TEST_PACKAGES=(clang-format clang-tidy cppcheck git haproxy jq linux-perf mandoc python3
-	shellcheck universal-ctags)
+TEST_PACKAGES=(clang-format clang-tidy cppcheck g++ git haproxy jq linux-perf mandoc python3
+	python3-aiohttp shellcheck universal-ctags)
+E2E_PACKAGES=(earlyoom g++ git haproxy python3-aiohttp)
+# Debian's npm comes with hundreds of packages, and in the way of other Node.js distributions.
+command -v npm >/dev/null || E2E_PACKAGES+=(npm)
+command -v npm >/dev/null || TEST_PACKAGES+=(npm)
 LOCK=/run/lock/tierd-setup.lock
 
 missing_packages() {
@@ -57,7 +61,8 @@ main() {
 	bench) packages+=("${BENCH_PACKAGES[@]}") ;;
 	vm) packages+=("${VM_PACKAGES[@]}") ;;
 	vm-all) packages+=("${VM_PACKAGES[@]}" "${VM_ARM64_PACKAGES[@]}") ;;
-	*) die "usage: setup.sh [run|test|bench|vm|vm-all]" ;;
+	e2e) packages+=("${E2E_PACKAGES[@]}") ;;
+	*) die "usage: setup.sh [run|test|vm|vm-all|bench|e2e]" ;;
 	esac
 
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -19,6 +19,8 @@ CHECK_TIMEOUT_S=900
 KERNEL_TIMEOUT_S=150
 E2E_TIMEOUT_S=360
 VM_TIMEOUT_S=1500
+ENGINE_TIMEOUT_S=600
+STORM_TIMEOUT_S=300
 # One with preallocated tables and one with task storage and the newest signatures.
 VM_KERNELS=(6.1 newest)
 FUZZ_TIMEOUT_S=60
@@ -228,6 +230,7 @@ agent_tests() {
 	run_programs run_test e2e e2e "$BUILD" $E2E_TIMEOUT_S stdbuf -oL
 	run_shell_tests
 	wait_until_at_most 0
+	run_test "e2e/storm" $STORM_TIMEOUT_S tests/e2e/storm/run.sh --short
 }
 
 quick() {
@@ -241,6 +244,7 @@ everything() {
 	((EUID == 0)) || die "the kernel tests need root; 'make test-quick' does not"
 	set_up test || return 0
 	build "build" all unit-tests kernel-tests vm-tests || return 0
+	start_test "e2e/storm engine" $ENGINE_TIMEOUT_S nice tests/e2e/storm/engine.sh short
 	run_programs start_test unit unit "$BUILD" $UNIT_TIMEOUT_S
 	wait_until_at_most 0
 	run_test "layers self-test" $CHECK_TIMEOUT_S scripts/check-layers.sh --self-test
