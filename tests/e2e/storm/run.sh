@@ -14,6 +14,7 @@ source "$root/scripts/memory-group.sh"
 
 BUILD=${BUILD:-build}
 here=$root/tests/e2e/storm
+export PYTHONDONTWRITEBYTECODE=1
 python=/usr/bin/python3 # Debian's, which has Debian's aiohttp
 
 size=full
@@ -58,7 +59,6 @@ run_storms() {
 	read -r engine models < <("$here/engine.sh" "$size") || die "no engine"
 	make_group "tierd-storm.$$" "$(capacity)"
 	make_pressure_group
-	export PYTHONDONTWRITEBYTECODE=1
 	"$python" "$here/storm.py" --group "$group" --pressure "$pressure" \
 		--engine "$engine" --models "$models" --build "$root/$BUILD" --out "$out" \
 		--size "$size" "${options[@]}" &
