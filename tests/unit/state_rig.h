@@ -48,6 +48,10 @@ STATE_RIG_FUNCTION void state_rig_fill(struct engine_state *state)
 	state->resources[0] = (struct resource_state){RESOURCE_HOST_MEMORY, 0, 30 * GIB};
 	state->resources[1] = (struct resource_state){RESOURCE_VRAM, 1, 4 * GIB};
 	state->is_paused = true;
+	strcpy(state->pin, "large");
+	state->pin_until_ns = STATE_RIG_TAKEN_NS + 600 * NS_PER_S;
+	state->is_pin_due = true;
+	state->pin_reason = REASON_USE_OVER_DEGRADE;
 	state->wait_factor = 4;
 	state->wait_factor_ns = STATE_RIG_TAKEN_NS - 300 * NS_PER_S;
 	state->trial_end_ns = STATE_RIG_TAKEN_NS + 100 * NS_PER_S;

@@ -1,75 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An agent that is restarted: its engine goes on from what the one before has left. */
-#include "test_core_engine_fixture.h"
-
-#include "core/state.h"
-
-static struct engine_state kept;
-
-static void feed_state(const struct engine_state *from)
-{
-	struct event event = {.kind = EVENT_STATE, .state = from};
-
-	rig_step(rig, &event);
-}
-
-/* Another engine, after down_ns, with the state that was kept. */
-static void start_again(uint64_t down_ns)
-{
-	rig->engine = engine_init(rig->engine);
-	rig->now_ns += down_ns;
-	rig->other.header.flags |= PROCESS_FIRST;
-	rig->model.header.flags |= PROCESS_FIRST;
-	rig_configure(rig);
-	feed_state(&kept);
-	rig_source(rig, SOURCE_BPF);
-}
-
-static void keep(bool is_final)
-{
-	assert_true(engine_get_state(rig->engine, &kept));
-	kept.is_final = is_final;
-}
-
-/* What was measured before the first sample is the tier that was loaded. */
-static void sample_loaded(const char *tier)
-{
-	struct event event = rig_sample_event(rig);
-	uint32_t index;
-
-	for (index = 0; strcmp(rig->config.ladder.tiers[index].name, tier) != 0;)
-		index++;
-	event.sample.model_processes = 1;
-	event.sample.resources[0].model_bytes = rig->config.ladder.tiers[index].memory_bytes;
-	event.sample.resources[0].used_bytes =
-		rig->others_bytes + event.sample.resources[0].model_bytes;
-	rig_step(rig, &event);
-}
-
-static void restart(uint64_t down_ns, const char *loaded)
-{
-	keep(false);
-	start_again(down_ns);
-	sample_loaded(loaded);
-}
-
-static uint64_t last_seq(void)
-{
-	return rig_status(rig)->seq;
-}
-
-/* A planned step down to medium, which the manager has carried out. */
-static void step_down(void)
-{
-	start("large");
-	rig->others_bytes = 45 * GB;
-	rig_run(rig, SECONDS(2), NULL);
-	rig_ack(rig, ACK_DONE);
-	rig->others_bytes = 20 * GB;
-	rig_run(rig, SECONDS(8), NULL);
-	assert_string_equal(rig_actual(rig), "medium");
-	assert_int_equal(rig_status(rig)->switch_state, SWITCH_STEADY);
-}
+#include "test_core_restart_fixture.h"
 
 /* ---- tier and number ---------------------------------------------------------------------------
  */
@@ -374,8 +305,6 @@ static void test_nothing_is_kept_before_the_first_sample(void **state)
 	assert_false(engine_get_state(rig->engine, &none));
 	assert_int_equal(none.seq, 77);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

@@ -13,7 +13,8 @@ enum member_type {
 	MEMBER_U64,
 	MEMBER_U32,
 	MEMBER_BOOL,
-	MEMBER_TIER,  /* a tier's name */
+	MEMBER_TIER, /* a tier's name */
+	MEMBER_TIER_OR_NONE,
 	MEMBER_WORD,  /* u32, by its name */
 	MEMBER_PAST,  /* u64, a time: 0, or not after taken_ns */
 	MEMBER_AHEAD, /* u64, a time: 0, or not too long after it */

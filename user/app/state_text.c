@@ -44,6 +44,7 @@ static void add_member(struct json *json, const struct member *member, const voi
 		json_add_bool(json, member->key, *(const bool *)at);
 		break;
 	case MEMBER_TIER:
+	case MEMBER_TIER_OR_NONE:
 		json_add_field(json, member->key, at, EVENT_TIER_NAME_LEN);
 		break;
 	case MEMBER_WORD:
@@ -149,7 +150,9 @@ static int take_tier(struct reading *reading, const struct member *member, const
 {
 	const char *text = json_string_value(value);
 
-	if (!text || !option_is_tier_name(text))
+	bool is_none = text && !*text && member->type == MEMBER_TIER_OR_NONE;
+
+	if (!text || (!is_none && !option_is_tier_name(text)))
 		return fail(reading, member->key, "not the name of a tier");
 	(void)snprintf(name, EVENT_TIER_NAME_LEN, "%s", text);
 	return 0;
@@ -204,6 +207,7 @@ static int take_member(struct reading *reading, const struct member *member, con
 		*(bool *)at = json_is_true(value);
 		break;
 	case MEMBER_TIER:
+	case MEMBER_TIER_OR_NONE:
 		return take_tier(reading, member, value, at);
 	case MEMBER_WORD:
 		result = take_word(reading, member, value, &u32);

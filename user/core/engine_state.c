@@ -85,6 +85,19 @@ static void take_switch(const struct engine *engine, struct engine_state *state)
 	state->backoff_ns = t->backoff_ns;
 }
 
+static void take_pin(const struct engine *engine, struct engine_state *state)
+{
+	const struct pin *pin = &engine->pin;
+
+	if (!pin->is_set)
+		return;
+	copy_name(engine, pin->tier, state->pin);
+	if (pin->until_ns != UINT64_MAX)
+		state->pin_until_ns = outside_ns(engine, pin->until_ns);
+	state->is_pin_due = pin->is_due;
+	state->pin_reason = pin->reason;
+}
+
 static void take_learned(const struct engine *engine, struct engine_state *state)
 {
 	const struct ladder *ladder = &engine->said.ladder;
@@ -117,6 +130,7 @@ bool engine_get_state(const struct engine *engine, struct engine_state *ret_stat
 	ret_state->is_same_boot = true;
 	ret_state->is_paused = engine->is_paused;
 	take_calm(engine, ret_state);
+	take_pin(engine, ret_state);
 	take_switch(engine, ret_state);
 	take_learned(engine, ret_state);
 	return true;
@@ -286,6 +300,25 @@ static void put_switch(struct engine *engine, const struct engine_state *state, 
 		put_order(engine, state);
 }
 
+/* One that has run out meanwhile ends with the next event, and is told to have ended. */
+static void put_pin(struct engine *engine, const struct engine_state *state, bool has_times)
+{
+	uint32_t tier;
+
+	if (!state->pin[0] || !ladder_find_name(&engine->config.ladder, state->pin, &tier) ||
+	    tier < engine->config.min_tier || (state->pin_until_ns && !has_times))
+		return;
+	engine->pin = (struct pin){
+		.is_set = true,
+		.is_due = state->is_pin_due,
+		.tier = tier,
+		.until_ns = state->pin_until_ns ? units_max(future_ns(engine, state->pin_until_ns),
+							    engine->now_ns + 1)
+						: UINT64_MAX,
+		.reason = state->pin_reason,
+	};
+}
+
 void engine_restore(struct engine *engine, const struct engine_state *state)
 {
 	uint64_t now_ns = units_plus(engine->origin_ns, engine->now_ns);
@@ -299,6 +332,7 @@ void engine_restore(struct engine *engine, const struct engine_state *state)
 		stabilizer_restart(&engine->stabilizer, engine->now_ns);
 	}
 	engine->is_paused = state->is_paused;
+	put_pin(engine, state, has_times);
 	put_switch(engine, state, has_times);
 	put_learned(engine, state, has_times);
 }

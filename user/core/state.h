@@ -47,6 +47,12 @@ struct engine_state {
 	struct resource_state resources[EVENT_RESOURCES_MAX];
 
 	bool is_paused;
+	/* A pin (pin.h); of another boot only one that was for good counts. */
+	char pin[EVENT_TIER_NAME_LEN]; /* "" = there is none */
+	uint64_t pin_until_ns;         /* 0 = until unpin */
+	bool is_pin_due;
+	uint32_t pin_reason; /* enum decision_reason */
+
 	uint32_t wait_factor; /* of stabilization, after step ups that failed: 1, 2, 4 or 8 */
 	uint64_t wait_factor_ns;
 	uint64_t trial_end_ns; /* a step up is on trial until then, 0 = none is */

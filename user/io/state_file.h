@@ -24,9 +24,10 @@ enum {
 /*
  * Reads the text of the file called name in dir_fd, without the line of the CRC, and ends it with a
  * NUL. buffer has STATE_FILE_MAX bytes. Returns its length; or negative errno, and one line in
- * error that says what is wrong (nothing if there is no such file, -ENOENT): -EBADMSG  it is one of
- * ours, and damaged -EPERM    it is one of ours, and somebody else could have written it -EEXIST
- * something is there that is not ours: leave it alone
+ * error that says what is wrong (nothing if there is no such file, -ENOENT):
+ *   -EBADMSG  it is one of ours, and damaged
+ *   -EPERM    it is one of ours, and somebody else could have written it
+ *   -EEXIST   something is there that is not ours: leave it alone
  */
 int state_file_read(int dir_fd, const char *name, char *buffer, char *error, size_t error_size);
 
