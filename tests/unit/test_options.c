@@ -88,6 +88,7 @@ static const struct setting {
 	APP_NUMBER("switch", "ack_timeout", "2m", engine.ack_timeout_ns, 120 * NS_PER_S),
 	APP_NUMBER("switch", "settle", "1s", engine.settle_ns, NS_PER_S),
 	APP_NUMBER("switch", "heartbeat", "20s", engine.heartbeat_ns, 20 * NS_PER_S),
+	APP_NUMBER("switch", "overlap", "auto", engine.overlap, OVERLAP_AUTO),
 	APP_NUMBER("preflight", "reservation", "1m", engine.reservation_ns, 60 * NS_PER_S),
 	APP_NUMBER("cost", "drain", "5s", engine.cost_drain_ns, 5 * NS_PER_S),
 	APP_NUMBER("cost", "drain_quality", "25%", engine.cost_drain_quality_permyriad, 2500),

@@ -23,6 +23,8 @@
 /* In the order of enum pressure_source, with auto for SOURCE_NONE. */
 static const char *const SOURCE_WORDS[] = {"auto", "poll", "psi", "bpf", NULL};
 static const char *const LOG_WORDS[] = {"quiet", "normal", "debug", NULL};
+/* In the order of enum switch_overlap. */
+static const char *const OVERLAP_WORDS[] = {"never", "auto", NULL};
 static const char *const POLICY_WORDS[] = {"threshold", "adaptive", NULL};
 
 /* One row per option, read as a table. */
@@ -157,6 +159,9 @@ const struct option_row OPTION_TABLE[] = {
 	 NULL, "After a switch its own effects are not held against the tier for this long"},
 	{"switch", "heartbeat", "heartbeat", OPTION_DURATION, 0, ENGINE(heartbeat_ns), "10s",
 	 NS_PER_S, HOUR_NS, NULL, "The wanted tier is repeated at least this often"},
+	{"switch", "overlap", "overlap", OPTION_WORD, 0, ENGINE(overlap), "never", 0, 0,
+	 OVERLAP_WORDS,
+	 "auto: a planned step may load the new tier beside the old one where both fit"},
 
 	{"preflight", "reservation", "reservation", OPTION_DURATION, 0, ENGINE(reservation_ns),
 	 "30s", 0, HOUR_NS, NULL,

@@ -41,6 +41,13 @@ enum policy_kind {
 	POLICY_COUNT,
 };
 
+/* Whether the new tier may be loaded while the old one is still in memory. */
+enum switch_overlap {
+	OVERLAP_NEVER,
+	OVERLAP_AUTO, /* where both fit at once */
+	OVERLAP_COUNT,
+};
+
 struct engine_config {
 	struct ladder ladder;
 	uint32_t policy; /* enum policy_kind */
@@ -87,6 +94,7 @@ struct engine_config {
 	uint64_t ack_timeout_ns; /* silence of a manager that said hello, then: ask again */
 	uint64_t settle_ns;      /* after a switch: own effects are not held against the tier */
 	uint64_t heartbeat_ns;   /* a state line at least this often */
+	uint32_t overlap;        /* enum switch_overlap */
 
 	uint64_t reservation_ns; /* what a preflight was answered yes for is kept this long */
 

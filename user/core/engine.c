@@ -188,7 +188,13 @@ void engine_apply_transition(struct engine *engine, struct actions *out,
 	struct transition_output output;
 	struct decision decision;
 
+	bool was_overlapping = engine_is_overlapping(engine);
+
 	transition_step(t, event, input, &output);
+	if (output.action == DECISION_SWITCH)
+		engine_grant_overlap(engine, situation);
+	if (was_overlapping && !engine_is_overlapping(engine))
+		engine->learn_after_ns = units_plus(engine->now_ns, engine->config.settle_ns);
 	engine_learn_costs(engine, event, state_before);
 	/* What is in place needs no reservation any more. */
 	if (!transition_is_pending(t))

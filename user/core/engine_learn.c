@@ -131,6 +131,7 @@ void engine_apply_footprints(struct engine *engine)
 	fill_capacity(&engine->sample, &capacity);
 	engine->config.ladder = engine->said.ladder;
 	footprint_apply(&engine->footprints, &capacity, &engine->config.ladder);
+	engine_add_up_in_place(engine);
 }
 
 /* While a tier is exchanged or only assumed, what is measured may be another's. */
@@ -145,7 +146,8 @@ void engine_learn_footprint(struct engine *engine)
 	bool was_measured = engine->was_measured;
 
 	engine->footprint_ns = engine->now_ns;
-	engine->was_measured = engine_is_tier_measured(engine);
+	engine->was_measured =
+		engine_is_tier_measured(engine) && engine->now_ns >= engine->learn_after_ns;
 	if (!engine->was_measured || use.memory_bytes == 0)
 		return;
 	if (was_measured)

@@ -52,6 +52,7 @@ static void fill_scene(const struct engine *engine, struct preflight_scene *ret_
 	ret_scene->is_measured = engine_is_tier_measured(engine);
 	ret_scene->serving = t->actual;
 	ret_scene->pending = transition_is_pending(t) ? t->to : t->actual;
+	ret_scene->is_overlapping = engine_is_overlapping(engine);
 	fill_resources(engine, ret_scene);
 	ret_scene->is_stalled = is_stalled(engine);
 	pressure_get_cpu(&engine->pressure, engine->now_ns, engine->config.cpu_wait_window_ns,

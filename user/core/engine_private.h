@@ -9,6 +9,7 @@
  *   engine_state.c   what is kept over a restart of the agent
  *   engine_sample.c  samples: others' use, their past and trend, the first tier
  *   engine_preflight.c  questions whether something fits, and what they reserve
+ *   engine_overlap.c  two tiers in memory at once: whether they may be, and their sum
  *   engine_view.c    the situation that decisions are made from
  *   engine_report.c  decisions, lines and status
  *
@@ -112,6 +113,8 @@ struct engine {
 	uint64_t fault_ns;
 	uint64_t phase_began_ns; /* of the switch machine */
 	bool is_phase_resumed;   /* it began before the agent was restarted */
+	struct tier in_place;    /* both tiers of a switch with overlap, while it is under way */
+	uint64_t learn_after_ns; /* until then something of a switch may still be in memory */
 	struct preflight preflight;
 	struct footprints footprints;
 	uint64_t footprint_ns; /* when it was last looked whether one can be measured ... */
@@ -165,6 +168,11 @@ void engine_end_task(struct engine *engine, const struct event_command *command)
 void engine_fill_task_status(const struct engine *engine, struct engine_status *status);
 void engine_note_fault(struct engine *engine, struct actions *out,
 		       const struct situation *situation);
+
+/* engine_overlap.c */
+bool engine_is_overlapping(const struct engine *engine);
+void engine_grant_overlap(struct engine *engine, const struct situation *situation);
+void engine_add_up_in_place(struct engine *engine);
 
 /* engine_preflight.c */
 void engine_answer_preflight(struct engine *engine, const struct event_command *command,

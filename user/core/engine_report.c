@@ -31,7 +31,8 @@ static void fill_use(const struct engine *engine, const struct situation *s, uin
 	const struct tier *tiers = engine->config.ladder.tiers;
 	uint32_t use;
 	const struct resource_view *worst =
-		ladder_find_worst_held(&tiers[s->serving], &s->resources, s->is_measured, &use);
+		ladder_find_worst_held(s->in_place ? s->in_place : &tiers[s->serving],
+				       &s->resources, s->is_measured, &use);
 	bool is_measured = s->is_measured && target == s->serving;
 
 	if (!worst)
@@ -203,6 +204,7 @@ static void fill_order(struct engine *engine)
 			units_minus(units_plus(t->began_ns, engine->config.drain_deadline_ns),
 				    engine->now_ns) /
 			NS_PER_MS;
+	order->is_overlap_allowed = t->is_overlap_granted;
 	order->culprit_pid = engine->order_culprit.pid;
 	memcpy(order->culprit_comm, engine->order_culprit.comm, sizeof(order->culprit_comm));
 }

@@ -15,6 +15,8 @@
 
 static const struct tier *serving_tier(const struct engine *engine)
 {
+	if (engine_is_overlapping(engine))
+		return &engine->in_place;
 	return &engine->config.ladder.tiers[transition_serving(&engine->transition)];
 }
 
@@ -45,8 +47,8 @@ bool engine_is_tier_measured(const struct engine *engine)
 {
 	const struct transition *t = &engine->transition;
 
-	return engine->is_started && !is_exchanging(engine) && !t->is_assumed &&
-	       t->actual != TIER_OFF && engine->sample.model_processes > 0;
+	return engine->is_started && !is_exchanging(engine) && !engine_is_overlapping(engine) &&
+	       !t->is_assumed && t->actual != TIER_OFF && engine->sample.model_processes > 0;
 }
 
 static void note_model(struct engine *engine, const struct event_sample *sample)
@@ -64,7 +66,7 @@ static uint64_t unseen_bytes(const struct engine *engine, uint32_t kind, uint32_
 	const struct tier *tiers = engine->config.ladder.tiers;
 	const struct transition *t = &engine->transition;
 
-	if (!is_exchanging(engine))
+	if (!is_exchanging(engine) || engine_is_overlapping(engine))
 		return ladder_footprint_bytes(serving_tier(engine), kind, index);
 	return units_max(ladder_footprint_bytes(&tiers[t->from], kind, index),
 			 ladder_footprint_bytes(&tiers[t->to], kind, index));
@@ -341,6 +343,7 @@ static void rename_tiers(struct engine *engine, const struct ladder *before)
 		t->from = t->actual;
 	if (!ladder_find_name(ladder, before->tiers[t->to].name, &t->to))
 		t->to = t->actual;
+	engine_add_up_in_place(engine);
 	if (!is_kept) {
 		t->wanted = t->actual;
 		t->state = SWITCH_STEADY;

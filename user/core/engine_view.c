@@ -36,6 +36,7 @@ void engine_get_situation(const struct engine *engine, bool is_fresh,
 	*ret_situation = (struct situation){
 		.switch_state = engine->transition.state,
 		.serving = transition_serving(&engine->transition),
+		.in_place = engine_is_overlapping(engine) ? &engine->in_place : NULL,
 		.target = engine->transition.to,
 		.source = engine->source,
 		.is_warm = engine->has_sample &&

@@ -20,7 +20,7 @@ static const uint32_t relievable[] = {STALL_GROUP, STALL_HOST};
 
 static const struct tier *serving_tier(const struct situation *s, const struct engine_config *c)
 {
-	return &c->ladder.tiers[s->serving];
+	return s->in_place ? s->in_place : &c->ladder.tiers[s->serving];
 }
 
 uint32_t policy_stall_permyriad(const struct situation *s, uint32_t party, enum stall_span span)

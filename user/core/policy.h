@@ -32,6 +32,8 @@ struct situation {
 	/* The tier whose footprint counts: while loading and after, the one that is being loaded.
 	 */
 	uint32_t serving;
+	/* What is in memory instead, while two tiers are: their sum. NULL: the serving one. */
+	const struct tier *in_place;
 	uint32_t target; /* while draining: of the order */
 	uint32_t source; /* enum pressure_source */
 	bool is_warm;

@@ -5,7 +5,7 @@
 
 static const struct tier *serving_tier(const struct situation *s, const struct engine_config *c)
 {
-	return &c->ladder.tiers[s->serving];
+	return s->in_place ? s->in_place : &c->ladder.tiers[s->serving];
 }
 
 uint32_t policy_use_permyriad(const struct situation *s, const struct engine_config *c)

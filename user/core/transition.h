@@ -75,8 +75,9 @@ struct transition {
 	uint32_t to;
 	uint32_t mode; /* enum switch_mode */
 	uint32_t reason;
-	bool is_open; /* the manager may still say something about it */
-	bool is_owed; /* it failed and waits to be given again */
+	bool is_open;            /* the manager may still say something about it */
+	bool is_owed;            /* it failed and waits to be given again */
+	bool is_overlap_granted; /* both tiers may be in memory until it ends */
 	uint64_t began_ns;
 
 	uint64_t deadline_ns; /* UINT64_MAX = none */
