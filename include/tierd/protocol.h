@@ -35,6 +35,7 @@
  *   preflight [tier=TIER] [memory=N] [vram=N] [millicpus=N] [pid=PID] [ask_only=0|1]
  *          [format=text|json] reply=NAME
  *   status [format=text|json] reply=NAME
+ *   watch [format=text|json] reply=NAME
  *   pin tier=TIER [for_s=N] [reply=NAME]   unpin [reply=NAME]
  *   pause [reply=NAME]   resume [reply=NAME]   reload [reply=NAME]
  *   record name=NAME [reply=NAME]   record-stop [reply=NAME]
@@ -58,6 +59,11 @@
  * before it, and so does a manager that cannot load the tier: the pin is overridden then, and comes
  * back after the usual calm. A pin outlives hello and reload; while paused it waits, and its time
  * runs on. `unpin` of nothing is `ok`.
+ *
+ * `watch` is answered by `ok` and then by one line for each decision, as it is made, until the
+ * asker closes its FIFO or the agent ends (`end`). Nothing waits for a slow asker: lines that find
+ * no room in its FIFO are lost, and a line `lost N` ({"lost":N} as JSON) says how many. There may
+ * be four of them; a fifth gets `error`.
  *
  * NAME of record is a file that does not exist, in the directory that the agent's configuration
  * names. NAME of a reply is a FIFO that the asker made in replies/ of the run directory. A reply is
@@ -133,6 +139,7 @@ enum control_verb {
 	CONTROL_PREFLIGHT,
 	CONTROL_PIN,
 	CONTROL_UNPIN,
+	CONTROL_WATCH,
 };
 
 /* A line of control.fifo. What is optional is "not said" where it is 0, false or "". */
@@ -140,7 +147,7 @@ struct control_line {
 	uint32_t verb;                 /* enum control_verb */
 	struct event_command command;  /* hello, ack, pause, resume, task, pin: as the engine takes
 					* it */
-	bool is_json;                  /* status, preflight */
+	bool is_json;                  /* status, preflight, watch */
 	char name[PROTOCOL_NAME_LEN];  /* record */
 	char reply[PROTOCOL_NAME_LEN]; /* "" = no reply wanted */
 	uint32_t version;              /* hello: PROTOCOL_VERSION of the manager */

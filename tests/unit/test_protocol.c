@@ -79,6 +79,7 @@ static const struct {
 	 {.verb = CONTROL_PIN,
 	  .command = {.verb = COMMAND_PIN, .tier = "a", .for_ns = UINT64_C(18446744073) * NS_PER_S},
 	  .reply = "r"}},
+	{"watch format=json reply=r", {.verb = CONTROL_WATCH, .is_json = true, .reply = "r"}},
 	{"unpin reply=r",
 	 {.verb = CONTROL_UNPIN, .command = {.verb = COMMAND_UNPIN}, .reply = "r"}},
 	/* Blanks, unknown keys (also twice, also with odd values), keys of other verbs. */
@@ -129,6 +130,7 @@ static const char *const BAD_LINES[] = {
 	"pauses",
 	"paus",
 	"unpinned",
+	"watch",
 	"pin",
 	"pin for_s=5",
 	"pin tier=a for_s=0",

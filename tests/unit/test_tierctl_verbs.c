@@ -36,6 +36,23 @@ static void test_pin(void **state)
 	assert_int_equal(strncmp(rig.line, "unpin reply=", 12), 0);
 }
 
+static void test_watch(void **state)
+{
+	static const char REPLY[] = "ok\none\ntwo\x1b[0m\nend\n";
+
+	(void)state;
+	assert_int_equal(rig_ask(&rig, ARGUMENTS("watch"), REPLY), TIERCTL_OK);
+	assert_string_equal(rig.out, "one\ntwo?[0m\n");
+	assert_int_equal(strncmp(rig.line, "watch reply=", 12), 0);
+	assert_int_equal(rig_ask(&rig, ARGUMENTS("watch", "--json"), "error too many\nend\n"),
+			 TIERCTL_NO);
+	assert_int_equal(strncmp(rig.line, "watch format=json reply=", 24), 0);
+	assert_string_equal(rig.err, "tierctl: the agent says: too many\n");
+	assert_int_equal(rig_ask(&rig, ARGUMENTS("watch"), "ok\none\n"), TIERCTL_UNAVAILABLE);
+	assert_int_equal(rig_ask(&rig, ARGUMENTS("watch"), "what\n"), TIERCTL_UNAVAILABLE);
+	assert_int_equal(rig_ask(&rig, ARGUMENTS("watch"), ""), TIERCTL_UNAVAILABLE);
+}
+
 static void test_wrong_usage(void **state)
 {
 	static const char *const USAGES[][4] = {
@@ -46,6 +63,7 @@ static void test_wrong_usage(void **state)
 		{"pin", "large", "--for=500ms"},
 		{"pin", "large", "small"},
 		{"unpin", "large"},
+		{"watch", "large"},
 	};
 
 	(void)state;
@@ -65,6 +83,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_AGENT(test_pin),
+		WITH_AGENT(test_watch),
 		WITH_AGENT(test_wrong_usage),
 	};
 

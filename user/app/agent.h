@@ -26,6 +26,7 @@
 #include "io/nvml.h"
 #include "io/probes.h"
 #include "io/psi.h"
+#include "io/reply_stream.h"
 #include "io/run_dir.h"
 #include "io/sampler.h"
 #include "io/state_file.h"
@@ -115,9 +116,10 @@ struct agent {
 	struct manager_fifo *manager;
 	struct control_fifo *control;
 	struct ndjson_sink *decisions;
-	bool is_decision_dropped; /* said once */
-	uint64_t bad_lines;       /* from control.fifo */
-	uint64_t reloaded_ns;     /* by a line from control.fifo */
+	struct reply_streams *watchers; /* of decisions */
+	bool is_decision_dropped;       /* said once */
+	uint64_t bad_lines;             /* from control.fifo */
+	uint64_t reloaded_ns;           /* by a line from control.fifo */
 	/* How long preflights took, from the line to its reply, in microseconds. */
 	struct latency preflight_us;
 	uint64_t preflight_max_us;

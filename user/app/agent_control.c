@@ -245,6 +245,19 @@ static int control_status(struct agent *agent, const struct control_line *line)
 	return 0;
 }
 
+static int control_watch(struct agent *agent, const struct control_line *line)
+{
+	int result = reply_streams_add(agent->watchers, agent->dir.replies_fd, line->reply,
+				       line->is_json ? REPLY_STREAM_JSON : REPLY_STREAM_TEXT);
+
+	if (result == -EBUSY)
+		reply_error(agent, line, "watch: there are as many watchers as there may be");
+	else if (result < 0)
+		log_rate_limited(&agent->log, LOG_NORMAL, "cannot reply to %s: %s", line->reply,
+				 strerror(-result));
+	return 0;
+}
+
 static int control_pause(struct agent *agent, const struct control_line *line)
 {
 	return control_feed(agent, line);
@@ -303,7 +316,7 @@ static int (*const control_table[])(struct agent *agent, const struct control_li
 	[CONTROL_RECORD] = control_record,       [CONTROL_RECORD_STOP] = control_record_stop,
 	[CONTROL_TASK_BEGIN] = control_task,     [CONTROL_TASK_END] = control_task,
 	[CONTROL_PREFLIGHT] = control_preflight, [CONTROL_PIN] = control_pin,
-	[CONTROL_UNPIN] = control_pause,
+	[CONTROL_UNPIN] = control_pause,         [CONTROL_WATCH] = control_watch,
 };
 
 static int control_on_line(void *context, const struct control_line *line)

@@ -43,6 +43,9 @@ static void notice_send(struct agent *agent, const struct decision *decision)
 /* What cannot be kept is counted by the sink; people are told once. */
 static void decision_keep(struct agent *agent, const char *text, size_t length)
 {
+	reply_streams_write(agent->watchers, REPLY_STREAM_JSON, text, length);
+	if (!agent->decisions)
+		return;
 	int result = ndjson_sink_write(agent->decisions, text, length);
 
 	if (result < 0 && !agent->is_decision_dropped)
@@ -52,30 +55,41 @@ static void decision_keep(struct agent *agent, const char *text, size_t length)
 	agent->is_decision_dropped = result < 0;
 }
 
+static bool is_json_wanted(const struct agent *agent)
+{
+	return agent->decisions || reply_streams_is_read(agent->watchers, REPLY_STREAM_JSON);
+}
+
 static void decision_log(struct agent *agent, const struct decision *decision)
 {
 	const struct ladder *ladder = &agent->config.engine.ladder;
 	char text[DECISION_TEXT_LEN];
 
-	if (agent->decisions) {
-		int length = format_decision_json(decision, ladder, text, sizeof(text));
+	int length = 0;
 
-		if (length > 0)
-			decision_keep(agent, text, (size_t)length);
-	}
-	if (format_decision_text(decision, ladder, text, sizeof(text)) > 0) {
-		text[strcspn(text, "\n")] = '\0';
-		log_write(&agent->log, LOG_NORMAL, "%s", text);
-	}
+	if (is_json_wanted(agent))
+		length = format_decision_json(decision, ladder, text, sizeof(text));
+	if (length > 0)
+		decision_keep(agent, text, (size_t)length);
+	/* Room for a newline. */
+	length = format_decision_text(decision, ladder, text, sizeof(text) - 1);
+	if (length <= 0)
+		return;
+	log_write(&agent->log, LOG_NORMAL, "%s", text);
+	text[length] = '\n';
+	reply_streams_write(agent->watchers, REPLY_STREAM_TEXT, text, (size_t)length + 1);
 }
 
 static void answer_log(struct agent *agent, const struct preflight_answer *answer)
 {
 	char text[PREFLIGHT_TEXT_LEN];
-	int length =
-		format_preflight_json(answer, &agent->config.engine.ladder, text, sizeof(text));
+	int length = 0;
 
-	if (length > 0 && agent->decisions)
+	if (is_json_wanted(agent))
+		length = format_preflight_json(answer, &agent->config.engine.ladder, text,
+					       sizeof(text));
+
+	if (length > 0)
 		decision_keep(agent, text, (size_t)length);
 }
 
@@ -135,6 +149,8 @@ int agent_output_open(struct agent *agent)
 					 &agent->manager);
 
 	if (result >= 0)
+		result = reply_streams_create(agent->loop, &agent->watchers);
+	if (result >= 0)
 		result = control_fifo_create(&agent->dir, agent->loop, &agent_control_callbacks,
 					     agent, &agent->control);
 	if (result < 0) {
@@ -158,5 +174,6 @@ void agent_output_close(struct agent *agent)
 {
 	ndjson_sink_close(agent->decisions);
 	control_fifo_destroy(agent->control);
+	reply_streams_destroy(agent->watchers);
 	manager_fifo_destroy(agent->manager);
 }

@@ -80,6 +80,7 @@ extern const struct tierctl_command TIERCTL_STATUS;
 extern const struct tierctl_command TIERCTL_PAUSE;
 extern const struct tierctl_command TIERCTL_RESUME;
 extern const struct tierctl_command TIERCTL_RELOAD;
+extern const struct tierctl_command TIERCTL_WATCH;
 extern const struct tierctl_command TIERCTL_PIN;
 extern const struct tierctl_command TIERCTL_UNPIN;
 extern const struct tierctl_command TIERCTL_HELLO;

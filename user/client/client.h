@@ -79,6 +79,17 @@ int tierd_send(const char *run_dir, const struct control_line *line, int timeout
 int tierd_request(const char *run_dir, const struct control_line *line, int timeout_ms,
 		  struct tierd_reply *ret_reply);
 
+/*
+ * The same for a reply that goes on (watch): calls on_line with each line behind `ok`, without its
+ * newline, until the agent says `end` (0), on_line returns a negative errno (which is returned
+ * then), or a signal comes (-EINTR). timeout_ms is for the first line; -EPIPE if the agent goes
+ * away later. Where the agent answers with an error, 0 and *ret_error as from tierd_request(); else
+ * that is untouched.
+ */
+int tierd_follow(const char *run_dir, const struct control_line *line, int timeout_ms,
+		 int (*on_line)(void *context, const char *line), void *context,
+		 struct tierd_reply *ret_error);
+
 /* What such a result means, for people. */
 const char *tierd_explain(int result);
 

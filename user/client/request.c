@@ -168,27 +168,135 @@ static int ask(struct exchange *exchange, const char *run_dir, const struct cont
 	if (r < 0)
 		return r;
 	memcpy(asked.reply, exchange->name, sizeof(asked.reply));
-	r = client_send_line(exchange->dir_fd, &asked, exchange->deadline_ns, exchange->signal_fd);
-	return r < 0 ? r : read_reply(exchange);
+	return client_send_line(exchange->dir_fd, &asked, exchange->deadline_ns,
+				exchange->signal_fd);
+}
+
+/* Holds back what ends a process, so that the FIFO is removed first. */
+static int hold_signals(struct exchange *exchange, sigset_t *ret_before)
+{
+	static const int FATAL[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	sigset_t fatal;
+
+	sigemptyset(&fatal);
+	for (size_t i = 0; i < ARRAY_SIZE(FATAL); i++)
+		sigaddset(&fatal, FATAL[i]);
+	sigprocmask(SIG_BLOCK, &fatal, ret_before);
+	exchange->signal_fd = signalfd(-1, &fatal, SFD_CLOEXEC | SFD_NONBLOCK);
+	return exchange->signal_fd < 0 ? -errno : 0;
 }
 
 int tierd_request(const char *run_dir, const struct control_line *line, int timeout_ms,
 		  struct tierd_reply *ret_reply)
 {
-	static const int FATAL[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	struct exchange exchange;
-	sigset_t fatal;
 	sigset_t before;
 
-	sigemptyset(&fatal);
-	for (size_t i = 0; i < ARRAY_SIZE(FATAL); i++)
-		sigaddset(&fatal, FATAL[i]);
-	sigprocmask(SIG_BLOCK, &fatal, &before);
 	exchange_init(&exchange, timeout_ms);
-	exchange.signal_fd = signalfd(-1, &fatal, SFD_CLOEXEC | SFD_NONBLOCK);
-	int r = exchange.signal_fd < 0 ? -errno : ask(&exchange, run_dir, line);
+	int r = hold_signals(&exchange, &before);
+	if (r == 0)
+		r = ask(&exchange, run_dir, line);
+	if (r == 0)
+		r = read_reply(&exchange);
 	if (r == 0)
 		r = parse_reply(&exchange, ret_reply);
+	exchange_close(&exchange);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+/* Waits for a whole line, which stands at the beginning of text, NUL-terminated. */
+static int read_line(struct exchange *exchange)
+{
+	for (;;) {
+		char *newline = memchr(exchange->text, '\n', exchange->len);
+
+		if (newline) {
+			*newline = '\0';
+			return 0;
+		}
+		if (exchange->len == exchange->size)
+			return -EMSGSIZE;
+		int r = client_wait(exchange->reply_fd, POLLIN, exchange->deadline_ns,
+				    exchange->signal_fd);
+		if (r < 0)
+			return r;
+		ssize_t count = read(exchange->reply_fd, exchange->text + exchange->len,
+				     exchange->size - exchange->len);
+		if (count < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (count == 0)
+			return -EPIPE;
+		exchange->len += count > 0 ? (size_t)count : 0;
+	}
+}
+
+static void drop_line(struct exchange *exchange)
+{
+	size_t len = strlen(exchange->text) + 1;
+
+	exchange->len -= len;
+	memmove(exchange->text, exchange->text + len, exchange->len);
+}
+
+static int read_first_line(struct exchange *exchange, struct tierd_reply *ret_error)
+{
+	static const char ERROR[] = "error ";
+	size_t skip = sizeof(ERROR) - 1;
+	int r = read_line(exchange);
+
+	if (r < 0)
+		return r == -EPIPE ? -EPROTO : r;
+	if (strcmp(exchange->text, "ok") == 0) {
+		drop_line(exchange);
+		return 0;
+	}
+	if (strncmp(exchange->text, ERROR, skip) != 0)
+		return -EPROTO;
+	utf8_scrub(exchange->text, strlen(exchange->text));
+	ret_error->is_ok = false;
+	ret_error->len = strlen(exchange->text) - skip;
+	memmove(exchange->text, exchange->text + skip, ret_error->len + 1);
+	ret_error->text = TAKE_PTR(exchange->text);
+	return 1;
+}
+
+static int follow(struct exchange *exchange, int (*on_line)(void *context, const char *line),
+		  void *context, struct tierd_reply *ret_error)
+{
+	int r = read_first_line(exchange, ret_error);
+
+	if (r != 0)
+		return r > 0 ? 0 : r;
+	exchange->deadline_ns = UINT64_MAX;
+	while ((r = read_line(exchange)) == 0) {
+		if (strcmp(exchange->text, "end") == 0)
+			return 0;
+		utf8_scrub(exchange->text, strlen(exchange->text));
+		r = on_line(context, exchange->text);
+		if (r < 0)
+			return r;
+		drop_line(exchange);
+	}
+	return r;
+}
+
+int tierd_follow(const char *run_dir, const struct control_line *line, int timeout_ms,
+		 int (*on_line)(void *context, const char *line), void *context,
+		 struct tierd_reply *ret_error)
+{
+	struct exchange exchange;
+	sigset_t before;
+
+	exchange_init(&exchange, timeout_ms);
+	int r = hold_signals(&exchange, &before);
+	if (r == 0) {
+		exchange.size = REPLY_STEP;
+		exchange.text = malloc(exchange.size);
+		r = exchange.text ? ask(&exchange, run_dir, line) : -ENOMEM;
+	}
+	if (r == 0)
+		r = follow(&exchange, on_line, context, ret_error);
 	exchange_close(&exchange);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,9 +31,9 @@ int client_wait(int fd, short events, uint64_t deadline_ns, int signal_fd)
 
 	for (;;) {
 		uint64_t left_ms = units_minus(deadline_ns, client_now_ns()) / NS_PER_MS;
-		int r = poll(fds, ARRAY_SIZE(fds), (int)left_ms);
+		int r = poll(fds, ARRAY_SIZE(fds), (int)units_min(left_ms, INT_MAX));
 
-		if (r < 0 && errno == EINTR)
+		if ((r < 0 && errno == EINTR) || (r == 0 && left_ms > INT_MAX))
 			continue;
 		if (r < 0)
 			return -errno;

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "tierd/protocol.h"
 
-static int open_reply(int replies_fd, const char *name)
+int reply_open(int replies_fd, const char *name)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat info;
@@ -37,7 +37,7 @@ int reply_send(int replies_fd, const char *name, const char *text, size_t len)
 
 	if (len > REPLY_MAX)
 		return -EMSGSIZE;
-	fd = open_reply(replies_fd, name);
+	fd = reply_open(replies_fd, name);
 	if (fd < 0)
 		return fd;
 	/* May be refused (pipe-user-pages-soft); then what fits is written. */

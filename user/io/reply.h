@@ -12,6 +12,9 @@
 /* Longer replies are not sent: -EMSGSIZE. */
 #define REPLY_MAX ((size_t)1024 * 1024)
 
+/* Opens the FIFO for writing without waiting. Returns the descriptor, or as reply_send(). */
+int reply_open(int replies_fd, const char *name);
+
 /*
  * Writes all of text. The asker's pipe is enlarged if it is smaller than len. Returns 0; -EINVAL
  * (not a plain file name), -ENOENT (no such file), -ENXIO (nobody has it open for reading), -ELOOP
