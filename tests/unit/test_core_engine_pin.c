@@ -128,6 +128,18 @@ static void test_second_pin_replaces_the_first(void **state)
 	assert_int_equal(rig_status(rig)->last.stabilization_ns, config.stabilization_ns);
 }
 
+static void test_step_up_that_makes_way_has_not_failed(void **state)
+{
+	(void)state;
+	start("small");
+	pin("large");
+	pin("tiny");
+	assert_non_null(rig_find(rig, 0, DECISION_CANCEL, REASON_PINNED));
+	assert_int_equal(rig_status(rig)->last.stabilization_ns, config.stabilization_ns);
+	rig_run(rig, SECONDS(2), NULL);
+	assert_string_equal(last_switch()->to, "tiny");
+}
+
 static void test_pin_of_what_serves_calls_off_a_step_away(void **state)
 {
 	(void)state;
@@ -302,6 +314,7 @@ int main(void)
 		TEST(test_unknown_and_forbidden_tiers),
 		TEST(test_off_is_a_tier),
 		TEST(test_second_pin_replaces_the_first),
+		TEST(test_step_up_that_makes_way_has_not_failed),
 		TEST(test_pin_of_what_serves_calls_off_a_step_away),
 		TEST(test_emergency_overrides_and_calm_brings_it_back),
 		TEST(test_oom_and_urgent_stall_override),
