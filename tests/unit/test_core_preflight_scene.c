@@ -260,7 +260,7 @@ struct load {
  */
 static void run_history(uint64_t seed)
 {
-	struct load loads[LOADS_MAX];
+	struct load loads[LOADS_MAX] = {0};
 	uint32_t count = 0;
 
 	set_up(NULL);
