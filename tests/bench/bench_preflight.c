@@ -146,16 +146,23 @@ static void start_agent(struct bench *bench, const char *program)
 	die(bench, "the agent does not answer (it needs root)");
 }
 
+static _Noreturn void spin(void)
+{
+	volatile uint64_t turns = 0;
+
+	for (;;)
+		turns++;
+}
+
 static void start_hogs(struct bench *bench)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	while (bench->hog_count < 2 * cpus && bench->hog_count < HOGS_MAX) {
-		volatile uint64_t turns = 0;
 		pid_t pid = start();
 
-		while (pid == 0)
-			turns++;
+		if (pid == 0)
+			spin();
 		if (pid < 0)
 			die(bench, "cannot start a process");
 		bench->hogs[bench->hog_count++] = pid;

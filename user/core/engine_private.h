@@ -55,9 +55,7 @@ struct hold_log {
 struct engine {
 	struct engine_config config; /* with footprints as they were learned */
 	struct engine_config said;   /* as it was configured */
-	bool is_configured;
-	bool has_time;
-	uint64_t origin_ns; /* absolute time of the first event */
+	uint64_t origin_ns;          /* absolute time of the first event */
 	uint64_t now_ns;
 
 	uint32_t source;
@@ -66,6 +64,9 @@ struct engine {
 	bool is_tier_restored; /* and the tier that it wanted is still there */
 	bool is_paused;
 	struct pin pin;
+
+	bool is_configured;
+	bool has_time;
 
 	/* Samples. */
 	bool has_sample;
@@ -112,13 +113,13 @@ struct engine {
 	uint32_t fault_tier;
 	uint64_t fault_ns;
 	uint64_t phase_began_ns; /* of the switch machine */
-	bool is_phase_resumed;   /* it began before the agent was restarted */
 	struct tier in_place;    /* both tiers of a switch with overlap, while it is under way */
 	uint64_t learn_after_ns; /* until then something of a switch may still be in memory */
 	struct preflight preflight;
 	struct footprints footprints;
 	uint64_t footprint_ns; /* when it was last looked whether one can be measured ... */
 	bool was_measured;     /* ... and whether it could */
+	bool is_phase_resumed; /* the phase began before the agent was restarted */
 
 	struct stabilizer stabilizer;
 	struct transition transition;

@@ -46,12 +46,12 @@ struct engine_state {
 	uint32_t resource_count;
 	struct resource_state resources[EVENT_RESOURCES_MAX];
 
-	bool is_paused;
 	/* A pin (pin.h); of another boot only one that was for good counts. */
 	char pin[EVENT_TIER_NAME_LEN]; /* "" = there is none */
 	uint64_t pin_until_ns;         /* 0 = until unpin */
+	uint32_t pin_reason;           /* enum decision_reason */
 	bool is_pin_due;
-	uint32_t pin_reason; /* enum decision_reason */
+	bool is_paused;
 
 	uint32_t wait_factor; /* of stabilization, after step ups that failed: 1, 2, 4 or 8 */
 	uint64_t wait_factor_ns;
