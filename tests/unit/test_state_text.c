@@ -75,6 +75,10 @@ static void test_the_rig_leaves_no_member_out(void **state)
 	FILLED(loss_began_ns);
 	FILLED(loss_ns);
 	FILLED(resources);
+	FILLED(pin);
+	FILLED(pin_until_ns);
+	FILLED(pin_reason);
+	FILLED(is_pin_due);
 	FILLED(is_paused);
 	FILLED(wait_factor);
 	FILLED(wait_factor_ns);
@@ -95,7 +99,21 @@ static void test_the_rig_leaves_no_member_out(void **state)
 	FILLED(began_ns);
 	FILLED(deadline_ns);
 	FILLED(backoff_ns);
-	FILLED(tiers);
+	FILLED(tier_count);
+	FILLED(tiers[0].name);
+	FILLED(tiers[1].memory_bytes);
+	FILLED(tiers[0].learned.used_ns);
+	FILLED(tiers[0].learned.memory);
+	FILLED(tiers[0].learned.vram);
+	FILLED(tiers[0].learned.drain_ns);
+	FILLED(tiers[0].learned.load_ns);
+	FILLED(tiers[0].learned.is_drain_measured);
+	FILLED(tiers[0].learned.is_load_measured);
+	FILLED(tiers[0].breaker.state);
+	FILLED(tiers[0].breaker.reason);
+	FILLED(tiers[0].breaker.factor);
+	FILLED(tiers[0].breaker.until_ns);
+	FILLED(tiers[1].breaker.closed_ns);
 #undef FILLED
 }
 
