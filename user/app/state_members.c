@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "state_members.h"
 
-#include "base/units.h"
 #include "core/names.h"
 #include "core/state.h"
 
-#define DAY_NS (24 * 3600 * NS_PER_S)
 #define NUMBER_MAX STATE_NUMBER_MAX
 
 #define STATE(field) offsetof(struct engine_state, field)

@@ -6,8 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/units.h"
+
 /* JSON's numbers, as jansson has them. */
 #define STATE_NUMBER_MAX ((uint64_t)INT64_MAX)
+
+#define DAY_NS (86400 * NS_PER_S)
 
 enum member_type {
 	MEMBER_U64,
@@ -23,7 +27,7 @@ enum member_type {
 struct member {
 	const char *key;
 	uint32_t type; /* enum member_type */
-	size_t offset;
+	uint32_t offset;
 	uint64_t max;                         /* U64, U32 */
 	const char *(*word)(uint32_t number); /* WORD */
 	uint32_t words;                       /* how many there are */

@@ -16,7 +16,6 @@
 #include "option_table.h"
 #include "state_members.h"
 
-#define DAY_NS (24 * 3600 * NS_PER_S)
 /* Nothing waits longer: the longest rest of a tier (performance_retry at most, 16 times). */
 #define AHEAD_MAX_NS (17 * DAY_NS)
 
