@@ -29,7 +29,7 @@ FUZZ_TIME_S=5
 # How many tests that measure no time run at once.
 SLOTS=2
 # What measures how long the host takes, and so runs alone.
-ALONE=(e2e/test_pressure)
+ALONE=(e2e/test_pressure e2e/test_cost)
 
 passed=0
 failed=0
@@ -220,14 +220,16 @@ run_shell_tests() {
 	local script
 
 	for script in tests/e2e/test_*.sh; do
-		[[ ! -x $script ]] || run_test "e2e/$(basename "$script")" $E2E_TIMEOUT_S "$script"
+		[[ ! -x $script ]] || start_test "e2e/$(basename "$script")" $E2E_TIMEOUT_S "$script"
 	done
 }
 
-# One by one, beside the guests.
+# Most of the time they wait: two at a time, beside the guests.
 agent_tests() {
+	local SLOTS=3
+
 	start_guest_tests
-	run_programs run_test e2e e2e "$BUILD" $E2E_TIMEOUT_S stdbuf -oL
+	run_programs start_test e2e e2e "$BUILD" $E2E_TIMEOUT_S stdbuf -oL
 	run_shell_tests
 	wait_until_at_most 0
 	run_test "e2e/storm" $STORM_TIMEOUT_S tests/e2e/storm/run.sh --short
