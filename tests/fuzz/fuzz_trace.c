@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "base/bytes.h"
+#include "base/event_fields.h"
 #include "base/trace_frame.h"
 #include "base/units.h"
 #include "core/engine.h"

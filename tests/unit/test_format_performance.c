@@ -230,6 +230,12 @@ static void test_the_largest_status_fits(void **state)
 	assert_non_null(status);
 	memset(&status->tiers, 0x7f, sizeof(status->tiers));
 	memset(&status->tasks, 0x7f, sizeof(status->tasks));
+	for (int i = 0; i < LADDER_TIERS_MAX; i++) {
+		struct status_footprint *footprint = &status->tiers[i].footprint;
+
+		footprint->is_fixed = footprint->is_measured = true;
+		footprint->is_drain_measured = footprint->is_load_measured = true;
+	}
 	for (int i = 0; i < LADDER_TIERS_MAX; i++)
 		memset(ladder.tiers[i].name, 'a' + i, EVENT_TIER_NAME_LEN - 1);
 	assert_true(format_status_json(status, &AGENT, &ladder, text, sizeof(text)) > 0);
