@@ -65,6 +65,51 @@ static void test_model_is_blamed_only_if_nobody_else_took_much(void **state)
 	assert_int_equal(culprit.pid, 3);
 }
 
+/* A reader of a file that does not fit: it stalls most, and pushes out its own pages. */
+static void turn_over(uint32_t pid, uint32_t party, uint64_t bytes, uint64_t growth_bytes,
+		      uint64_t stall_ns)
+{
+	struct event_process event = process(pid, 0);
+
+	event.party = party;
+	event.record.anon_bytes = MIB;
+	record(SECONDS(100), &event);
+	event.record.anon_bytes += growth_bytes;
+	event.record.direct_reclaim.pages = bytes / ATTRIBUTION_PAGE_BYTES;
+	event.record.mem_stall_ns = stall_ns;
+	record(SECONDS(101), &event);
+}
+
+static void test_who_turns_over_more_than_the_model_holds_is_to_blame(void **state)
+{
+	(void)state;
+	grow(1, PARTY_MODEL, 0, 100 * MIB, 100 * MIB, MILLIS(10));
+	turn_over(2, PARTY_OTHERS, 90 * MIB, 0, MILLIS(500));
+	find_memory(STALL_HOST, SECONDS(101));
+	assert_int_equal(culprit.pid, 1); /* it may as well be pushed out by what the model holds */
+	turn_over(2, PARTY_OTHERS, 200 * MIB, 0, MILLIS(900));
+	find_memory(STALL_HOST, SECONDS(101));
+	assert_int_equal(culprit.pid, 2);
+	assert_int_equal(victim.pid, 1);
+	/* The model's own few pages do not change that; somebody else's growth does. */
+	grow(1, PARTY_MODEL, 0, 100 * MIB, 102 * MIB, MILLIS(20));
+	turn_over(2, PARTY_OTHERS, 210 * MIB, 4096, MILLIS(950));
+	find_memory(STALL_HOST, SECONDS(101));
+	assert_int_equal(culprit.pid, 2);
+	grow(3, PARTY_OTHERS, 0, MIB, 80 * MIB, 0);
+	find_memory(STALL_HOST, SECONDS(101));
+	assert_int_equal(culprit.pid, 3);
+}
+
+static void test_model_that_turns_over_is_no_culprit(void **state)
+{
+	(void)state;
+	grow(1, PARTY_OTHERS, 0, 50 * MIB, 50 * MIB, MILLIS(10));
+	turn_over(2, PARTY_MODEL, 200 * MIB, 0, MILLIS(500));
+	find_memory(STALL_HOST, SECONDS(101));
+	assert_int_equal(culprit.pid, 1);
+}
+
 /* Who grows outside the group that is short has nothing to do with it. */
 static void test_culprit_of_a_group_is_below_it(void **state)
 {
@@ -219,6 +264,8 @@ int main(void)
 		TEST(test_culprit_is_who_grows_victim_is_who_stalls),
 		TEST(test_hog_that_stalls_most_is_not_its_own_victim),
 		TEST(test_model_is_blamed_only_if_nobody_else_took_much),
+		TEST(test_who_turns_over_more_than_the_model_holds_is_to_blame),
+		TEST(test_model_that_turns_over_is_no_culprit),
 		TEST(test_culprit_of_a_group_is_below_it),
 		TEST(test_oom_victim_is_known_by_its_oom_record),
 		TEST(test_alone_it_is_both),

@@ -108,6 +108,20 @@ static bool is_more(const struct taken *a, const struct taken *b)
 	return a->slot->last.anon_bytes > b->slot->last.anon_bytes;
 }
 
+/*
+ * Whether the victim itself is to blame, although its memory does not grow: it turned over more
+ * than the model took or holds, or than somebody holds who takes none, as a reader of a file does
+ * that does not fit.
+ */
+static bool is_turned_over(const struct taken *victim, const struct taken *most)
+{
+	if (!victim->slot || victim->slot->party == PARTY_MODEL)
+		return false;
+	if (most->bytes > 0 && most->slot->party != PARTY_MODEL)
+		return false;
+	return victim->bytes > units_max(most->bytes, most->slot->last.anon_bytes);
+}
+
 /* Who took most; the victim by its gain alone, and not for lack of anybody better. */
 static struct taken find_taker(const struct attribution *attribution, uint64_t now_ns,
 			       uint32_t stall_class, const struct attribution_slot *victim)
@@ -115,6 +129,7 @@ static struct taken find_taker(const struct attribution *attribution, uint64_t n
 	uint64_t limit_cgroup_id = victim ? victim->limit_cgroup_id : 0;
 	struct taken most = {0};
 	struct taken most_other = {0};
+	struct taken turned_over = {0}; /* by the victim, whose memory does not grow by it */
 
 	for (uint32_t i = 0; i < ATTRIBUTION_SLOTS; i++) {
 		struct taken taken = {.slot = &attribution->slots[i]};
@@ -132,11 +147,15 @@ static struct taken find_taker(const struct attribution *attribution, uint64_t n
 		reclaimed_pages = totals.reclaim_pages;
 		if (stall_class != STALL_HOST)
 			reclaimed_pages += totals.limit_pages;
-		if (taken.slot != victim)
+		if (taken.slot == victim) {
+			turned_over.slot = victim;
+			turned_over.bytes = reclaimed_pages * ATTRIBUTION_PAGE_BYTES;
+			if (taken.bytes == 0)
+				continue;
+		} else {
 			taken.bytes =
 				units_max(taken.bytes, reclaimed_pages * ATTRIBUTION_PAGE_BYTES);
-		else if (taken.bytes == 0)
-			continue;
+		}
 		if (is_more(&taken, &most))
 			most = taken;
 		if (taken.slot->party != PARTY_MODEL && is_more(&taken, &most_other))
@@ -147,6 +166,8 @@ static struct taken find_taker(const struct attribution *attribution, uint64_t n
 	if (most.slot && most.slot->party == PARTY_MODEL && most_other.bytes &&
 	    most_other.bytes >= most.bytes / MODEL_BLAME_DIVISOR)
 		most = most_other;
+	if (most.slot && is_turned_over(&turned_over, &most))
+		return turned_over;
 	/* Nobody takes any now: whoever holds most. */
 	if (most.slot && most.bytes == 0)
 		most.bytes = most.slot->last.anon_bytes;
