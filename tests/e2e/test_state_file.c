@@ -137,7 +137,7 @@ static void state_file_says_where_and_empty_is_nowhere(void **state)
 	assert_int_equal(unlink(restart_scene.agent.state), 0);
 	agent_restart(&restart_scene.agent, nowhere);
 	test_sleep_ns(2 * NS_PER_S);
-	assert_false(restart_file_exists(restart_scene.agent.run_dir, "/tierd.snapshot"));
+	assert_false(restart_file_exists(restart_scene.agent.run_dir, "/kept"));
 	agent_stop(&restart_scene.agent, SIGTERM);
 	assert_false(restart_file_exists(restart_scene.agent.state, ""));
 

@@ -175,7 +175,7 @@ int agent_open(struct agent *agent, const struct config_arguments *arguments)
 		.own_pid = (uint32_t)getpid(),
 		.psi_fd = -1,
 		.dir = RUN_DIR_CLOSED,
-		.state = {.dir_fd = -1, .lock_fd = -1},
+		.state = {.dir_fd = -1, .run_fd = -1, .lock_fd = -1},
 	};
 	log_init(&agent->log, STDERR_FILENO, LOG_NORMAL, loop_now_ns());
 	result = config_open(agent);

@@ -63,6 +63,7 @@ struct agent_record {
 struct agent_state {
 	struct state_keeper *keeper; /* NULL = nothing is kept */
 	int dir_fd;
+	int run_fd; /* of a directory below the run directory */
 	int lock_fd;
 	char name[STATE_FILE_NAME_LEN]; /* of the file, in its directory */
 	bool is_restored;

@@ -18,7 +18,9 @@
 #include "core/names.h"
 #include "io/private_dir.h"
 
-#define SNAPSHOT_NAME "tierd.snapshot"
+/* Below the run directory, for whoever watches that is not to be woken every second. */
+#define SNAPSHOT_DIR "kept"
+#define SNAPSHOT_NAME "snapshot"
 #define LOCK_SUFFIX ".lock"
 #define SAVE_PERIOD_NS NS_PER_S
 /* What is learned little by little gets onto the disk as often as this. */
@@ -76,7 +78,7 @@ static void choose(struct agent *agent, bool has_file)
 	struct engine_state snapshot;
 	char snapshot_boot_id[STATE_BOOT_ID_LEN];
 	bool has_snapshot =
-		load(agent, agent->dir.fd, SNAPSHOT_NAME, &snapshot, snapshot_boot_id) == 0 &&
+		load(agent, state->run_fd, SNAPSHOT_NAME, &snapshot, snapshot_boot_id) == 0 &&
 		*boot_id && strcmp(snapshot_boot_id, boot_id) == 0;
 	bool is_file_ours = has_file && strcmp(state->boot_id, boot_id) == 0;
 
@@ -110,6 +112,14 @@ static int open_dir(const char *path, char name[STATE_FILE_NAME_LEN])
 	return private_dir_open(dir);
 }
 
+static int open_run_dir(const struct agent *agent)
+{
+	char path[sizeof(agent->dir.path) + sizeof("/" SNAPSHOT_DIR)];
+
+	(void)snprintf(path, sizeof(path), "%s/" SNAPSHOT_DIR, agent->dir.path);
+	return private_dir_open(path);
+}
+
 static int take_lock(struct agent_state *state)
 {
 	char name[NAME_MAX + 1];
@@ -123,8 +133,9 @@ static int take_lock(struct agent_state *state)
 	return result == -EBUSY || result == -EEXIST ? result : 0;
 }
 
-static void release(struct agent_state *state)
+static void release(struct agent *agent)
 {
+	struct agent_state *state = &agent->state;
 	char name[NAME_MAX + 1];
 
 	if (state->lock_fd >= 0) {
@@ -134,8 +145,13 @@ static void release(struct agent_state *state)
 	}
 	if (state->dir_fd >= 0)
 		close(state->dir_fd);
+	if (state->run_fd >= 0) {
+		close(state->run_fd);
+		unlinkat(agent->dir.fd, SNAPSHOT_DIR, AT_REMOVEDIR);
+	}
 	state->lock_fd = -1;
 	state->dir_fd = -1;
+	state->run_fd = -1;
 }
 
 static void say_not_kept(struct agent *agent, const char *why)
@@ -159,7 +175,7 @@ static int start_keeper(struct agent *agent)
 	const struct state_keeper_options options = {
 		.dir_fd = state->dir_fd,
 		.name = state->name,
-		.run_fd = agent->dir.fd,
+		.run_fd = state->run_fd,
 		.snapshot_name = SNAPSHOT_NAME,
 	};
 
@@ -179,9 +195,13 @@ void agent_state_open(struct agent *agent)
 	result = state->dir_fd < 0 ? state->dir_fd : 0;
 	if (result == 0 && is_kept)
 		result = take_lock(state);
+	if (result == 0) {
+		state->run_fd = open_run_dir(agent);
+		result = state->run_fd < 0 ? state->run_fd : 0;
+	}
 	if (result < 0) {
 		say_not_kept(agent, explain(result));
-		release(state);
+		release(agent);
 		return;
 	}
 	result = load(agent, state->dir_fd, state->name, &state->restored, state->boot_id);
@@ -347,7 +367,7 @@ void agent_state_close(struct agent *agent)
 		log_write(&agent->log, LOG_QUIET, "state %s could not be written at the end: %s",
 			  agent->config.state_file, strerror(-result));
 	state->keeper = NULL;
-	release(state);
+	release(agent);
 }
 
 void agent_state_get_status(const struct agent *agent, struct status_state *ret_status)

@@ -96,6 +96,18 @@ static uint64_t window_length_ns(const struct agent *agent)
 			 is_long ? agent->config.window_calm_ns : agent->config.window_ns);
 }
 
+/* In calm, together with a sample that is due a little later. */
+static uint64_t next_walk_ns(const struct agent *agent, uint64_t now_ns)
+{
+	uint64_t at_ns = now_ns + window_length_ns(agent);
+	uint64_t sample_ns = agent->sample_timer.at_ns;
+
+	if (agent->is_calm && sample_ns >= at_ns &&
+	    sample_ns - at_ns <= agent->config.window_calm_ns / 4)
+		return sample_ns;
+	return at_ns;
+}
+
 int agent_walk(void *context, uint64_t now_ns)
 {
 	struct agent *agent = context;
@@ -108,7 +120,7 @@ int agent_walk(void *context, uint64_t now_ns)
 		return result;
 	agent->walk_rest_ns =
 		units_min(units_minus(own_cpu_ns(), begin_ns) * WALK_RESTS, WALK_REST_MAX_NS);
-	return agent_timer_set(&agent->walk_timer, now_ns + window_length_ns(agent));
+	return agent_timer_set(&agent->walk_timer, next_walk_ns(agent, now_ns));
 }
 
 /* Pressure that begins in the middle of a long window ends that window early. */
