@@ -59,7 +59,7 @@ check_tidy() {
 	mkdir -p "$BUILD/check"
 	while IFS= read -r file; do
 		stamp=$BUILD/check/${file//\//_}.tidy
-		if [[ "$(cat "$stamp" 2>/dev/null)" != "$(tidy_digest "$file")" ]]; then
+		if [[ ! -e $stamp || "$(cat "$stamp")" != "$(tidy_digest "$file")" ]]; then
 			todo+=("$file")
 		fi
 	done < <(c_files | grep -E '^(user|tests)/.*\.c$' | grep -v '\.bpf\.c$')

@@ -209,8 +209,7 @@ kernel_tests() {
 }
 
 # Guests under emulation, with kernels from Debian's archive. One that cannot be had is a failure.
-# Their clock counts instructions, so they may run beside other tests; and idle ones, which the
-# agent does not count as load, hardly keep those from anything.
+# Their clock counts instructions, so they may run beside other tests.
 start_guest_tests() {
 	set_up vm || return 0
 	start_test "guests" $VM_TIMEOUT_S nice -n 19 scripts/vm/vmtest.sh "${VM_KERNELS[@]}"
@@ -224,11 +223,13 @@ run_shell_tests() {
 	done
 }
 
-# Most of the time they wait: two at a time, beside the guests.
+# Most of the time they wait: two at a time, beside the guests and the checks. Those have the lowest
+# priority, which the agent does not count as load and which keeps nothing from a CPU.
 agent_tests() {
-	local SLOTS=3
+	local SLOTS=4
 
 	start_guest_tests
+	start_test "checks" $CHECK_TIMEOUT_S nice -n 19 scripts/check.sh
 	run_programs start_test e2e e2e "$BUILD" $E2E_TIMEOUT_S stdbuf -oL
 	run_shell_tests
 	wait_until_at_most 0
@@ -250,7 +251,6 @@ everything() {
 	run_programs start_test unit unit "$BUILD" $UNIT_TIMEOUT_S
 	wait_until_at_most 0
 	run_test "layers self-test" $CHECK_TIMEOUT_S scripts/check-layers.sh --self-test
-	run_test "checks" $CHECK_TIMEOUT_S scripts/check.sh
 	if build "build with sanitizers" BUILD="$BUILD/asan" SANITIZE=1 unit-tests; then
 		run_programs start_test unit sanitized "$BUILD/asan" $UNIT_TIMEOUT_S
 		wait_until_at_most 0
