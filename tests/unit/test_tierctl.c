@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tierctl's commands and its transport, against agents of every kind: good, dead and hostile. */
-#include "tierctl_rig.h"
+#include "tierctl_agent_rig.h"
 
 #include <errno.h>
 #include <time.h>
 
 #include "base/units.h"
 #include "client/client.h"
-
-static struct rig rig;
 
 static const struct control_line STATUS = {.verb = CONTROL_STATUS};
 static const struct control_line PAUSE = {.verb = CONTROL_PAUSE};
@@ -17,21 +15,6 @@ static int setup(void **state)
 {
 	(void)state;
 	rig_open(&rig);
-	return 0;
-}
-
-static int setup_agent(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	rig_start_agent(&rig);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_close(&rig);
 	return 0;
 }
 

@@ -1,25 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tierctl's verbs that people say to an agent: what they tell it, and what is wrong usage. */
-#include "tierctl_rig.h"
+#include "tierctl_agent_rig.h"
 
 #include "base/units.h"
-
-static struct rig rig;
-
-static int setup_agent(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	rig_start_agent(&rig);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
 
 static void test_pin(void **state)
 {

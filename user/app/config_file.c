@@ -9,27 +9,9 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/read_file.h"
 #include "base/utf8.h"
 #include "options.h"
-
-/* Reads all of fd, at most size bytes. Returns the length; -EFBIG if there is more. */
-static ssize_t read_whole(int fd, char *buffer, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t count = read(fd, buffer + len, size - len);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		if (count == 0)
-			return (ssize_t)len;
-		len += (size_t)count;
-	}
-	return -EFBIG;
-}
 
 static int fail(const char *path, int result, const char *what, char *error, size_t error_size)
 {
@@ -59,8 +41,8 @@ int config_load_file(const char *path, const struct config_overrides *overrides,
 	_cleanup_free_ char *text = malloc(CONFIG_TEXT_MAX + 1);
 	if (!text)
 		return fail(path, -ENOMEM, strerror(ENOMEM), error, error_size);
-	ssize_t len = read_whole(fd, text, CONFIG_TEXT_MAX + 1);
-	if (len == -EFBIG)
+	ssize_t len = read_file_text(fd, text, CONFIG_TEXT_MAX + 1);
+	if (len > CONFIG_TEXT_MAX)
 		return fail(path, -EFBIG, "over 256 KiB: is this a config file?", error,
 			    error_size);
 	if (len < 0)

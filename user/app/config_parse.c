@@ -182,20 +182,6 @@ static void check_section_line(struct parser *parser, const char *line)
 	begin_section(parser, section);
 }
 
-/* Text only: UTF-8, and no control characters but tabs. */
-static bool is_text(const char *line, size_t len)
-{
-	for (size_t i = 0; i < len;) {
-		size_t char_len = utf8_char_len(line + i, len - i);
-		unsigned char byte = (unsigned char)line[i];
-
-		if (char_len == 0 || byte == 0x7f || (byte < 0x20 && byte != '\t'))
-			return false;
-		i += char_len;
-	}
-	return true;
-}
-
 /* An ini_reader: the next line, checked and without indentation; NULL at the end or on error. */
 static char *read_line(char *buffer, int size, void *stream)
 {
@@ -212,7 +198,7 @@ static char *read_line(char *buffer, int size, void *stream)
 	parser->line++;
 	if (len > 0 && line[len - 1] == '\r')
 		len--;
-	if (!is_text(line, len)) {
+	if (!utf8_is_line(line, len)) {
 		config_draft_fail(parser->draft, parser->line,
 				  "control characters or not UTF-8: is this a text file?");
 		return NULL;

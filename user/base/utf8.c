@@ -79,6 +79,19 @@ const char *utf8_copy_printable(const char *text, size_t len, char *buffer, size
 	return buffer;
 }
 
+bool utf8_is_line(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len;) {
+		size_t char_len = utf8_char_len(text + i, len - i);
+		unsigned char byte = (unsigned char)text[i];
+
+		if (char_len == 0 || byte == 0x7f || (byte < 0x20 && byte != '\t'))
+			return false;
+		i += char_len;
+	}
+	return true;
+}
+
 void utf8_scrub(char *text, size_t len)
 {
 	for (size_t i = 0; i < len;) {

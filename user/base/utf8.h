@@ -6,10 +6,14 @@
 #ifndef TIERD_BASE_UTF8_H
 #define TIERD_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Length (1..4) of the character at text, which has len > 0 bytes left; 0 if it is not valid. */
 size_t utf8_char_len(const char *text, size_t len);
+
+/* Whether it is one line of text: valid, and no control characters but tabs. */
+bool utf8_is_line(const char *text, size_t len);
 
 /*
  * Copies text for a terminal or an error message: printable characters as they are; control

@@ -12,6 +12,7 @@
 #include <zlib.h>
 
 #include "base/cleanup.h"
+#include "base/read_file.h"
 
 #define CRC_KEY "crc32 "
 
@@ -35,24 +36,6 @@ static int fail(int err, const char *words, char *error, size_t error_size)
 {
 	(void)snprintf(error, error_size, "%s", words);
 	return err;
-}
-
-static int read_all(int fd, char *buffer, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t count = read(fd, buffer + len, size - len);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		if (count == 0)
-			break;
-		len += (size_t)count;
-	}
-	return (int)len;
 }
 
 /* By its first line or by its last: one of the two is enough. */
@@ -96,7 +79,7 @@ int state_file_read(int dir_fd, const char *name, char *buffer, char *error, siz
 	_cleanup_close_ int fd =
 		openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	struct stat info;
-	int len;
+	ssize_t len;
 
 	error[0] = '\0';
 	if (fd < 0 && errno == ENOENT)
@@ -110,9 +93,9 @@ int state_file_read(int dir_fd, const char *name, char *buffer, char *error, siz
 	/* What a power failure leaves of a file on some file systems. */
 	if (info.st_size == 0)
 		return fail(-EBADMSG, "it is empty", error, error_size);
-	len = read_all(fd, buffer, STATE_FILE_MAX);
+	len = read_file_text(fd, buffer, STATE_FILE_MAX);
 	if (len < 0)
-		return fail(len, strerror(-len), error, error_size);
+		return fail((int)len, strerror((int)-len), error, error_size);
 	if (!is_ours(buffer, (size_t)len))
 		return fail(-EEXIST, "it is not a state file of tierd", error, error_size);
 	if (!is_safe(&info))

@@ -159,20 +159,6 @@ static void take_section_line(struct draft *draft, const char *line)
 	begin_section(draft, section);
 }
 
-/* Text only: UTF-8, and no control characters but tabs. */
-static bool is_text(const char *line, size_t len)
-{
-	for (size_t i = 0; i < len;) {
-		size_t char_len = utf8_char_len(line + i, len - i);
-		unsigned char byte = (unsigned char)line[i];
-
-		if (char_len == 0 || byte == 0x7f || (byte < 0x20 && byte != '\t'))
-			return false;
-		i += char_len;
-	}
-	return true;
-}
-
 static void check_line(struct draft *draft, const char *line)
 {
 	if (*line == '[')
@@ -204,7 +190,7 @@ static char *read_line(char *buffer, int size, void *stream)
 	draft->line++;
 	if (len > 0 && line[len - 1] == '\r')
 		len--;
-	if (!is_text(line, len)) {
+	if (!utf8_is_line(line, len)) {
 		fail(draft, draft->line, "control characters or not UTF-8: is this a text file?");
 		return NULL;
 	}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A small file as a whole. */
+#ifndef TIERD_BASE_READ_FILE_H
+#define TIERD_BASE_READ_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Reads up to the end of the file, or until size bytes are there: then there may be more. Adds no
+ * NUL. Returns how many; or negative errno.
+ */
+ssize_t read_file_text(int fd, char *buffer, size_t size);
+
+#endif
