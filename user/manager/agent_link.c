@@ -23,7 +23,9 @@ static void say_hello(struct agent_link *link)
 	if (r < 0) {
 		log_rare("hello was not sent: %s", tierd_explain(r));
 		loop_arm_in(&link->hello_timer, HELLO_AGAIN_NS);
+		return;
 	}
+	link->events.on_hello(link->events.context);
 }
 
 /*
@@ -95,7 +97,7 @@ static void take_event(struct agent_link *link, const struct tierd_client_event 
 		break;
 	case TIERD_CLIENT_LINE:
 		heard(link);
-		link->on_line(link->context, &event->line);
+		link->events.on_line(link->events.context, &event->line);
 		if (event->line.verb == MANAGER_STATE)
 			take_state(link, &event->line);
 		break;
@@ -132,16 +134,14 @@ static void on_turn(void *context)
 }
 
 int agent_link_open(struct agent_link *link, struct loop *loop, const struct manager_config *config,
-		    bool is_pid_told,
-		    void (*on_line)(void *context, const struct manager_line *line), void *context)
+		    bool is_pid_told, const struct agent_link_events *events)
 {
 	*link = (struct agent_link){
 		.loop = loop,
 		.tier = link->tier,
 		.silence_ns = units_scale(config->heartbeat_ns, MISSED_HEARTBEATS, 1),
 		.is_pid_told = is_pid_told,
-		.on_line = on_line,
-		.context = context,
+		.events = *events,
 	};
 	int r = tierd_client_open(config->run_dir, &link->client);
 

@@ -14,6 +14,13 @@
 #include "config.h"
 #include "loop.h"
 
+struct agent_link_events {
+	void (*on_line)(void *context, const struct manager_line *line);
+	/* A hello was said: the agent forgets every task that has begun. */
+	void (*on_hello)(void *context);
+	void *context;
+};
+
 struct agent_link {
 	struct loop *loop;
 	struct tierd_client *client;
@@ -27,14 +34,12 @@ struct agent_link {
 	int last_error;                     /* of connecting; told once */
 	const char *tier;                   /* what is in place; NULL while that is changing */
 	char believed[EVENT_TIER_NAME_LEN]; /* what the agent takes to be loaded; "" = unknown */
-	void (*on_line)(void *context, const struct manager_line *line);
-	void *context;
+	struct agent_link_events events;
 };
 
 /* 0 or a negative errno; that there is no agent yet is none. */
 int agent_link_open(struct agent_link *link, struct loop *loop, const struct manager_config *config,
-		    bool is_pid_told,
-		    void (*on_line)(void *context, const struct manager_line *line), void *context);
+		    bool is_pid_told, const struct agent_link_events *events);
 void agent_link_close(struct agent_link *link);
 
 /* What is loaded and answers, "off" included; NULL while that is changing. Says hello where the

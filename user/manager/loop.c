@@ -62,11 +62,6 @@ void loop_add_timer(struct loop *loop, struct loop_timer *timer, void (*on_time)
 	loop->timers = timer;
 }
 
-void loop_arm(struct loop_timer *timer, uint64_t at_ns)
-{
-	timer->at_ns = at_ns;
-}
-
 void loop_arm_in(struct loop_timer *timer, uint64_t after_ns)
 {
 	timer->at_ns = units_plus(loop_now_ns(), after_ns);

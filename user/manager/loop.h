@@ -51,7 +51,6 @@ void loop_remove_source(struct loop *loop, struct loop_source *source);
 /* Registers a timer for good, unarmed. */
 void loop_add_timer(struct loop *loop, struct loop_timer *timer, void (*on_time)(void *context),
 		    void *context);
-void loop_arm(struct loop_timer *timer, uint64_t at_ns);
 void loop_arm_in(struct loop_timer *timer, uint64_t after_ns);
 void loop_disarm(struct loop_timer *timer);
 

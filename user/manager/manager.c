@@ -94,13 +94,21 @@ static void on_line(void *context, const struct manager_line *line)
 		switcher_take_line(&manager->switcher, line);
 }
 
+static void on_hello(void *context)
+{
+	struct manager *manager = context;
+
+	report_forget(&manager->report);
+}
+
 /* ---- the whole ---------------------------------------------------------------------------------
  */
 
 static int begin(struct manager *manager, uint32_t tier)
 {
+	const struct agent_link_events events = {on_line, on_hello, manager};
 	int r = agent_link_open(&manager->link, &manager->loop, &manager->config,
-				manager->ops->is_ours, on_line, manager);
+				manager->ops->is_ours, &events);
 
 	if (r == 0)
 		switcher_set_target(&manager->switcher, tier, false);

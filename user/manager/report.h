@@ -45,7 +45,7 @@ int report_parse(const struct manager_config *config, const char *line,
 void report_running(struct report *report, uint32_t tier, uint32_t count);
 void report_end(struct report *report, const struct request_end *end);
 
-/* A new connection to the agent: it knows of no task. */
+/* The agent knows of no task any more: those that run are told again by the next count. */
 void report_forget(struct report *report);
 
 #endif

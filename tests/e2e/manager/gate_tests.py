@@ -194,6 +194,20 @@ def test_what_became_of_requests_is_told(rig):
     assert "gate-1" in [end["id"] for end in ends]
 
 
+def test_requests_that_run_are_told_to_an_agent_that_comes_back(rig):
+    begin(rig, "small")
+    load = Load(rig, 1, ms=6000, stream=True)
+    rig.need("^task-begin id=gate-1 tier=small$")
+    rig.close_agent()
+    rig.need_log("the agent is gone")
+    rig.lines = []
+    rig.open_agent()
+    rig.need("^hello tier=small ")
+    rig.need("^task-begin id=gate-2 tier=small$", 4)
+    load.end()
+    rig.need("^task-end id=gate-2 ")
+
+
 def test_reports_are_bounded(rig):
     begin(rig, "small", manager="report_rate = 3\n")
     load = Load(rig, 4)
