@@ -26,13 +26,13 @@ DEPS      = -MMD -MP
 LDLIBS   := -lbpf -lelf -lz -linih -ljansson -lcsv -lm -ldl
 MANAGER_LDLIBS := -lcurl -linih -ljansson -lcsv
 ifdef SANITIZE
-CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=address,undefined
 endif
 
 ifdef FUZZ
 CC       := $(CLANG)
-CFLAGS   += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+CFLAGS   += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 endif
 
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(ARCH) -Iinclude \
@@ -65,7 +65,7 @@ TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 BENCHES      := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 
 .PHONY: all help deps run demo test test-quick e2e e2e-short bench bench-cost unit-tests kernel-tests \
-        vm-tests vmtest \
+        vm-tests benches vmtest tidy \
         vmtest-all vmtest-soak check install uninstall clean vmlinux vmlinux-arm64 format
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -121,6 +121,18 @@ e2e-short: ## two storms, two set-ups, smaller models: three minutes
 	scripts/setup.sh e2e
 	$(MAKE) --no-print-directory all $(BUILD)/tests/tools/hog
 	tests/e2e/storm/run.sh --short
+
+# Slow, so a file is looked at again only when it or a header of it has changed, and so its object,
+# or the settings. Without the analysis of paths for tests: those run under the sanitizers.
+TIDY_FILES := $(filter-out %.bpf.c,$(wildcard user/*/*.c tests/*/*.c))
+tidy: $(TIDY_FILES:%.c=$(BUILD)/check/%.tidy)
+
+$(BUILD)/check/%.tidy: %.c $(BUILD)/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY)
+	$(Q)clang-tidy --quiet $(if $(filter tests/%,$<),--checks=-clang-analyzer-*) $< -- \
+		-std=gnu11 $(CPPFLAGS) -Itests/kernel -Itests/e2e 2>$@.log || { cat $@.log; exit 1; }
+	@mv $@.log $@
 
 check: ## formatting, static analysis, layer rules
 	scripts/check.sh
@@ -243,6 +255,7 @@ unit-tests: $(UNIT_TESTS)
 fuzz-tests: $(FUZZ_TESTS)
 kernel-tests: $(KERNEL_TESTS) $(E2E_TESTS) $(TEST_TOOLS) $(PROGRAMS) $(MANAGER)
 vm-tests: $(VM_TESTS) $(PROGRAMS)
+benches: $(BENCHES)
 
 $(filter-out $(MANAGER_TESTS),$(UNIT_TESTS)): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
 	$(call say,LD)

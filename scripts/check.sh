@@ -10,7 +10,6 @@ source "$(dirname "$0")/lib.sh"
 SELF=$root/scripts/check.sh
 CHECKS=(format tidy cppcheck shellcheck layers licences paths length man)
 BUILD=${BUILD:-build}
-TIDY_FLAGS=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser -Itests/kernel -Itests/e2e "-I$BUILD/skel")
 FUNCTION_LINES_MAX=60
 FILE_LINES_MAX=450
 
@@ -34,51 +33,9 @@ check_format() {
 	c_files | xargs -r clang-format --dry-run -Werror
 }
 
-# The skeletons of the BPF programs, which some files include.
-generate_headers() {
-	local file targets=("$BUILD/skel/tierd.skel.h" "$BUILD/skel/preallocated.skel.h")
-
-	for file in tests/kernel/*.bpf.c; do
-		[[ ! -e $file ]] || targets+=("$BUILD/skel/$(basename "$file" .bpf.c).skel.h")
-	done
-	make --no-print-directory -s BUILD="$BUILD" "${targets[@]}"
-}
-
-# Of a file, of every header of ours that it includes, and of the settings.
-tidy_digest() {
-	{ cat .clang-tidy && cc -MM "${TIDY_FLAGS[@]}" "$1" | sed 's/^[^:]*://; s/\\$//' |
-		xargs cat; } | sha256sum
-}
-
-# Slow, so a file that passed is not looked at again until it, a header of it or the settings
-# change.
 check_tidy() {
-	local todo=() file stamp
-
-	generate_headers
-	mkdir -p "$BUILD/check"
-	while IFS= read -r file; do
-		stamp=$BUILD/check/${file//\//_}.tidy
-		if [[ ! -e $stamp || "$(cat "$stamp")" != "$(tidy_digest "$file")" ]]; then
-			todo+=("$file")
-		fi
-	done < <(c_files | grep -E '^(user|tests)/.*\.c$' | grep -v '\.bpf\.c$')
-	((${#todo[@]} > 0)) || return 0
-	printf '%s\n' "${todo[@]}" |
-		xargs -P 2 -n 1 env BUILD="$BUILD" "$SELF" --tidy-one
-}
-
-# One file, for xargs. Warnings in system headers are counted on stderr, which helps nobody.
-tidy_one() {
-	local file=$1 output options=(--quiet)
-
-	# Where it takes long and finds little: tests run under the sanitizers.
-	[[ $file != tests/* ]] || options+=("--checks=-clang-analyzer-*")
-	if ! output=$(clang-tidy "${options[@]}" "$file" -- "${TIDY_FLAGS[@]}" 2>&1); then
-		grep -vE '^[0-9]+ warnings? generated|^Suppressed|^Use -' <<<"$output"
-		return 1
-	fi
-	tidy_digest "$file" >"$BUILD/check/${file//\//_}.tidy"
+	make --no-print-directory -s -k -j2 BUILD="$BUILD" tidy | grep -vE '^  [A-Z]+ +' ||
+		return "${PIPESTATUS[0]}"
 }
 
 # It does not know the cleanup attribute; leaks are for the sanitizers to find.
@@ -159,24 +116,15 @@ check_man() {
 	[[ -z $findings ]] || { echo "$findings" && return 1; }
 }
 
-run_inner() {
-	exec 2>&1
-	case $1 in
-	--one) "check_$2" ;;
-	--tidy-one) tidy_one "$2" ;;
-	esac
-}
-
 main() {
 	local name status=0
 
 	cd "$root"
-	case ${1:-} in
-	--one | --tidy-one)
-		run_inner "$@"
+	if [[ ${1:-} == --one ]]; then
+		exec 2>&1
+		"check_$2"
 		return
-		;;
-	esac
+	fi
 	(($# > 0)) || set -- "${CHECKS[@]}"
 	for name in "$@"; do
 		[[ " ${CHECKS[*]} " == *" $name "* ]] || die "no check '$name'; there are: ${CHECKS[*]}"

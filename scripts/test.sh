@@ -246,7 +246,7 @@ quick() {
 everything() {
 	((EUID == 0)) || die "the kernel tests need root; 'make test-quick' does not"
 	set_up test || return 0
-	build "build" all unit-tests kernel-tests vm-tests || return 0
+	build "build" all unit-tests kernel-tests vm-tests benches || return 0
 	start_test "e2e/storm engine" $ENGINE_TIMEOUT_S nice tests/e2e/storm/engine.sh short
 	run_programs start_test unit unit "$BUILD" $UNIT_TIMEOUT_S
 	wait_until_at_most 0

@@ -23,6 +23,7 @@
 #include "app/option_table.h"
 #include "app/replay.h"
 #include "base/cleanup.h"
+#include "base/event_fields.h"
 #include "base/units.h"
 #include "io/trace_reader.h"
 #include "io/trace_writer.h"
