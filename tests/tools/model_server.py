@@ -33,6 +33,7 @@ def is_loaded():
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer is sent whole: whoever is killed has begun it or not
 
     def answer(self, status, value):
         body = json.dumps(value).encode()

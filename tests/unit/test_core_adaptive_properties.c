@@ -6,8 +6,12 @@
 #include "adaptive_run.h"
 
 enum {
-	LOSSES_TRIED = 6,        /* in every run, one at a time */
+	LOSSES_TRIED = 6, /* in every run, one at a time */
+#ifdef __SANITIZE_ADDRESS__
+	LOSSES_TRIED_NOISE = 12, /* every step costs ten times as much then, and is the same */
+#else
 	LOSSES_TRIED_NOISE = 60, /* where a loss that makes calm look younger shows */
+#endif
 };
 
 /* ---- the rules of single steps -----------------------------------------------------------------

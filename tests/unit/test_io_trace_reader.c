@@ -13,6 +13,11 @@ enum {
 	FILE_MAX = 64 * 1024,
 	SMALL_EVENTS = 24,
 	BLOCK_EVENTS = 8,
+#ifdef __SANITIZE_ADDRESS__
+	BITS_STEP = 7, /* each costs ten times as much then; every place in a byte comes up */
+#else
+	BITS_STEP = 1,
+#endif
 };
 
 struct fixture {
@@ -135,7 +140,7 @@ static void test_every_bit_flipped(void **state)
 	const char *path = file_tree_path(&fixture->tree, "whole");
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	for (size_t bit = 0; bit < fixture->len * 8; bit++) {
+	for (size_t bit = 0; bit < fixture->len * 8; bit += BITS_STEP) {
 		uint8_t flipped = fixture->bytes[bit / 8] ^ (uint8_t)(1U << bit % 8);
 		struct rig_reading reading;
 
@@ -151,7 +156,7 @@ static void test_every_bit_flipped(void **state)
 		partly += reading.count > 0 && reading.count < SMALL_EVENTS;
 	}
 	close(fd);
-	assert_true(partly > fixture->len);
+	assert_true(partly * BITS_STEP > fixture->len);
 }
 
 static void test_something_behind_the_end_is_said(void **state)
