@@ -34,7 +34,7 @@
  *   task-end id=ID ms=N ok=0|1 [tier=TIER] [tokens=N] [ttft_ms=N]
  *   preflight [tier=TIER] [memory=N] [vram=N] [millicpus=N] [pid=PID] [ask_only=0|1]
  *          [format=text|json] reply=NAME
- *   status [format=text|json] reply=NAME
+ *   status [format=text|json] [cost=0|1] reply=NAME
  *   watch [format=text|json] reply=NAME
  *   pin tier=TIER [for_s=N] [reply=NAME]   unpin [reply=NAME]
  *   pause [reply=NAME]   resume [reply=NAME]   reload [reply=NAME]
@@ -59,6 +59,9 @@
  * before it, and so does a manager that cannot load the tier: the pin is overridden then, and comes
  * back after the usual calm. A pin outlives hello and reload; while paused it waits, and its time
  * runs on. `unpin` of nothing is `ok`.
+ *
+ * status with cost=1 is answered after a second, with what the agent cost in it; others who ask
+ * meanwhile are answered together with the first, eight at most: a ninth gets `error`.
  *
  * `watch` is answered by `ok` and then by one line for each decision, as it is made, until the
  * asker closes its FIFO or the agent ends (`end`). Nothing waits for a slow asker: lines that find
@@ -148,6 +151,7 @@ struct control_line {
 	struct event_command command;  /* hello, ack, pause, resume, task, pin: as the engine takes
 					* it */
 	bool is_json;                  /* status, preflight, watch */
+	bool is_cost_asked;            /* status */
 	char name[PROTOCOL_NAME_LEN];  /* record */
 	char reply[PROTOCOL_NAME_LEN]; /* "" = no reply wanted */
 	uint32_t version;              /* hello: PROTOCOL_VERSION of the manager */

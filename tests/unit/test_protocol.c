@@ -47,6 +47,8 @@ static const struct {
 	{"status reply=r.1-x_Y", {.verb = CONTROL_STATUS, .reply = "r.1-x_Y"}},
 	{"status reply=r format=text", {.verb = CONTROL_STATUS, .reply = "r"}},
 	{"status format=json reply=r", {.verb = CONTROL_STATUS, .is_json = true, .reply = "r"}},
+	{"status cost=1 reply=r", {.verb = CONTROL_STATUS, .is_cost_asked = true, .reply = "r"}},
+	{"status reply=r cost=0", {.verb = CONTROL_STATUS, .reply = "r"}},
 	{"pause", {.verb = CONTROL_PAUSE, .command = {.verb = COMMAND_PAUSE}}},
 	{"pause reply=r",
 	 {.verb = CONTROL_PAUSE, .command = {.verb = COMMAND_PAUSE}, .reply = "r"}},
@@ -117,6 +119,7 @@ static void test_every_verb_is_parsed(void **state)
 		assert_int_equal(line.command.ttft_ms, GOOD_LINES[i].expected.command.ttft_ms);
 		assert_true(line.command.for_ns == GOOD_LINES[i].expected.command.for_ns);
 		assert_int_equal(line.is_json, GOOD_LINES[i].expected.is_json);
+		assert_int_equal(line.is_cost_asked, GOOD_LINES[i].expected.is_cost_asked);
 		assert_string_equal(line.name, GOOD_LINES[i].expected.name);
 		assert_string_equal(line.reply, GOOD_LINES[i].expected.reply);
 		assert_int_equal(line.version, GOOD_LINES[i].expected.version);
@@ -169,6 +172,7 @@ static const char *const BAD_LINES[] = {
 	"status",
 	"status format=json",
 	"status reply=r format=xml",
+	"status reply=r cost=yes",
 	"status reply=../r",
 	"status reply=.r",
 	"status reply=a/b",

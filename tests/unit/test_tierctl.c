@@ -29,6 +29,8 @@ static void test_status(void **state)
 	assert_int_equal(rig_ask(&rig, ARGUMENTS("status", "--json"), "ok\n{}\nend\n"), TIERCTL_OK);
 	assert_string_equal(rig.out, "{}\n");
 	assert_int_equal(strncmp(rig.line, "status format=json reply=", 25), 0);
+	assert_int_equal(rig_ask(&rig, ARGUMENTS("status", "--cost"), "ok\n{}\nend\n"), TIERCTL_OK);
+	assert_int_equal(strncmp(rig.line, "status cost=1 reply=", 20), 0);
 }
 
 static void test_words(void **state)

@@ -118,6 +118,7 @@ static int loop_open(struct agent *agent)
 		{&agent->wake_timer, agent_wake},
 		{&agent->sample_timer, agent_sample},
 		{&agent->walk_timer, agent_walk},
+		{&agent->cost.timer, agent_cost_end},
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(timers); i++) {
@@ -172,12 +173,14 @@ int agent_open(struct agent *agent, const struct config_arguments *arguments)
 
 	*agent = (struct agent){
 		.arguments = arguments,
+		.started_ns = loop_now_ns(),
 		.own_pid = (uint32_t)getpid(),
 		.psi_fd = -1,
 		.dir = RUN_DIR_CLOSED,
 		.state = {.dir_fd = -1, .run_fd = -1, .lock_fd = -1},
+		.cost = {.stats_fd = -1},
 	};
-	log_init(&agent->log, STDERR_FILENO, LOG_NORMAL, loop_now_ns());
+	log_init(&agent->log, STDERR_FILENO, LOG_NORMAL, agent->started_ns);
 	result = config_open(agent);
 	if (result)
 		return result;
@@ -225,6 +228,7 @@ int agent_run(struct agent *agent)
 
 void agent_close(struct agent *agent)
 {
+	agent_cost_close(agent);
 	agent_sources_close(agent);
 	agent_state_close(agent);
 	agent_record_close(agent);

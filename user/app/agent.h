@@ -77,6 +77,21 @@ struct agent_state {
 	uint64_t kept_ns;
 };
 
+enum {
+	AGENT_COST_ASKERS_MAX = 8,
+};
+
+/* Who waits for what the agent costs, and what it had cost when the first of them asked. */
+struct agent_cost {
+	struct agent_timer timer;
+	uint32_t asker_count; /* 0 = nothing is measured */
+	struct control_line askers[AGENT_COST_ASKERS_MAX];
+	int stats_fd; /* -1 = off, or refused */
+	int error;    /* why they were refused; negative errno or 0 */
+	uint64_t begin_ns;
+	struct status_cost begin;
+};
+
 struct agent {
 	struct app_config config;
 	const struct config_arguments *arguments; /* for reload */
@@ -88,6 +103,7 @@ struct agent {
 	struct agent_timer sample_timer;
 	struct agent_timer walk_timer;
 
+	uint64_t started_ns;
 	uint32_t own_pid;
 	uint32_t source; /* enum pressure_source, as it is now */
 	struct probes *probes;
@@ -126,6 +142,7 @@ struct agent {
 	uint64_t preflight_max_us;
 	struct agent_record record;
 	struct agent_state state;
+	struct agent_cost cost;
 };
 
 /*
@@ -201,6 +218,20 @@ void agent_state_get_status(const struct agent *agent, struct status_state *ret_
 
 /* agent_control.c: lines from control.fifo, and reload. */
 extern const struct control_fifo_callbacks agent_control_callbacks;
+/* Answer the line; cost may be NULL. */
+void agent_reply_status(struct agent *agent, const struct control_line *line,
+			const struct status_cost *cost);
+void agent_reply_error(struct agent *agent, const struct control_line *line, const char *error);
+
+/*
+ * agent_cost.c: a status with what the agent costs, which takes a second of measuring; until then
+ * the agent goes on. Returns 0; -EBUSY, and nothing is kept, if too many wait already; or a
+ * negative errno of the loop. Closing answers those who wait.
+ */
+int agent_cost_ask(struct agent *agent, const struct control_line *line);
+/* Callback of the loop. */
+int agent_cost_end(void *context, uint64_t now_ns);
+void agent_cost_close(struct agent *agent);
 
 /* Reads the config again. Returns 0; or -EINVAL and one line in error: the old one stays. */
 int agent_reload(struct agent *agent, char *error, size_t error_size);

@@ -54,7 +54,7 @@ static void reply_text(struct agent *agent, const struct control_line *line, con
 	reply_write(agent, line, text, (size_t)length);
 }
 
-static void reply_error(struct agent *agent, const struct control_line *line, const char *error)
+void agent_reply_error(struct agent *agent, const struct control_line *line, const char *error)
 {
 	char text[REPLY_WORDS_LEN];
 	int length = snprintf(text, sizeof(text), "error %.900s\n" REPLY_END, error);
@@ -84,7 +84,7 @@ static bool is_tier_good(struct agent *agent, const struct control_line *line, c
 		return true;
 	agent->bad_lines++;
 	snprintf(error, sizeof(error), "%s: there is no tier %s", verb, tier);
-	reply_error(agent, line, error);
+	agent_reply_error(agent, line, error);
 	return false;
 }
 
@@ -123,7 +123,7 @@ static void preflight_reply(struct agent *agent, const struct control_line *line
 			&actions->answer, ladder, text + head,
 			sizeof(text) - head - sizeof(REPLY_END));
 	if (length < 0) {
-		reply_error(agent, line, "preflight: there is no answer");
+		agent_reply_error(agent, line, "preflight: there is no answer");
 		return;
 	}
 	memcpy(text + head + length, REPLY_END, sizeof(REPLY_END));
@@ -144,7 +144,7 @@ static int control_preflight(struct agent *agent, const struct control_line *lin
 		return 0;
 	if (problem) {
 		agent->bad_lines++;
-		reply_error(agent, line, problem);
+		agent_reply_error(agent, line, problem);
 		return 0;
 	}
 	if (began_ns - agent->sampled_ns > PREFLIGHT_SAMPLE_NS) {
@@ -181,7 +181,7 @@ static int control_pin(struct agent *agent, const struct control_line *line)
 	}
 	format_refusal(&actions.refusal, line->command.tier, &config->ladder, config->min_tier,
 		       error, sizeof(error));
-	reply_error(agent, line, error);
+	agent_reply_error(agent, line, error);
 	return 0;
 }
 
@@ -202,7 +202,8 @@ static int control_hello(struct agent *agent, const struct control_line *line)
 	return control_feed(agent, line);
 }
 
-static int control_status(struct agent *agent, const struct control_line *line)
+void agent_reply_status(struct agent *agent, const struct control_line *line,
+			const struct status_cost *cost)
 {
 	static char text[REPLY_TEXT_LEN]; /* too big for the stack, and never needed twice */
 	struct engine_status status;
@@ -223,6 +224,7 @@ static int control_status(struct agent *agent, const struct control_line *line)
 		.model_processes_left_out = model_get_overflows(agent->model),
 		.decisions_dropped =
 			agent->decisions ? ndjson_sink_get_dropped(agent->decisions) : 0,
+		.cost = cost,
 	};
 	size_t length = 3;
 
@@ -236,12 +238,26 @@ static int control_status(struct agent *agent, const struct control_line *line)
 							text + length, sizeof(text) - length - 8);
 
 	if (result < 0) {
-		reply_error(agent, line, "the status does not fit into a reply");
-		return 0;
+		agent_reply_error(agent, line, "the status does not fit into a reply");
+		return;
 	}
 	length += (size_t)result;
 	memcpy(text + length, REPLY_END, sizeof(REPLY_END));
 	reply_write(agent, line, text, length + sizeof(REPLY_END) - 1);
+}
+
+static int control_status(struct agent *agent, const struct control_line *line)
+{
+	int result;
+
+	if (!line->is_cost_asked) {
+		agent_reply_status(agent, line, NULL);
+		return 0;
+	}
+	result = agent_cost_ask(agent, line);
+	if (result != -EBUSY)
+		return result;
+	agent_reply_error(agent, line, "status: as many wait for the cost as may");
 	return 0;
 }
 
@@ -251,7 +267,7 @@ static int control_watch(struct agent *agent, const struct control_line *line)
 				       line->is_json ? REPLY_STREAM_JSON : REPLY_STREAM_TEXT);
 
 	if (result == -EBUSY)
-		reply_error(agent, line, "watch: there are as many watchers as there may be");
+		agent_reply_error(agent, line, "watch: there are as many watchers as there may be");
 	else if (result < 0)
 		log_rate_limited(&agent->log, LOG_NORMAL, "cannot reply to %s: %s", line->reply,
 				 strerror(-result));
@@ -270,11 +286,11 @@ static int control_reload(struct agent *agent, const struct control_line *line)
 
 	/* It reads files and makes things anew: not as often as somebody can write lines. */
 	if (agent->reloaded_ns && now_ns - agent->reloaded_ns < RELOAD_GAP_NS) {
-		reply_error(agent, line, "reload: not more than ten times a second");
+		agent_reply_error(agent, line, "reload: not more than ten times a second");
 		return 0;
 	}
 	if (agent_reload(agent, error, sizeof(error)) < 0) {
-		reply_error(agent, line, error);
+		agent_reply_error(agent, line, error);
 		return 0;
 	}
 	agent->reloaded_ns = now_ns;
@@ -288,7 +304,7 @@ static int control_record(struct agent *agent, const struct control_line *line)
 	char text[REPLY_WORDS_LEN];
 
 	if (agent_record_start(agent, line->name, error, sizeof(error)) < 0) {
-		reply_error(agent, line, error);
+		agent_reply_error(agent, line, error);
 		return 0;
 	}
 	snprintf(text, sizeof(text), "recording into %s", agent->record.path);
@@ -301,7 +317,7 @@ static int control_record_stop(struct agent *agent, const struct control_line *l
 	char text[REPLY_WORDS_LEN];
 
 	if (agent_record_stop(agent, text, sizeof(text)) < 0) {
-		reply_error(agent, line, text);
+		agent_reply_error(agent, line, text);
 		return 0;
 	}
 	snprintf(text, sizeof(text), "recorded into %s", agent->record.path);

@@ -5,13 +5,15 @@
 static int run(const struct tierctl *tierctl)
 {
 	const struct control_line line = {.verb = CONTROL_STATUS,
-					  .is_json = tierctl_get(tierctl, TIERCTL_KEY_JSON)};
+					  .is_json = tierctl_get(tierctl, TIERCTL_KEY_JSON),
+					  .is_cost_asked = tierctl_get(tierctl, TIERCTL_KEY_COST)};
 
 	return tierctl_ask(tierctl, &line);
 }
 
 static const struct argp_option OPTIONS[] = {
 	{"json", TIERCTL_KEY_JSON, NULL, 0, "As JSON, on one line", 0},
+	{"cost", TIERCTL_KEY_COST, NULL, 0, "With what the agent costs, measured for a second", 0},
 	{0},
 };
 

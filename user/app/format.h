@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "core/engine.h"
+#include "io/bpf_cost.h"
 #include "tierd/trace_format.h"
 
 /* One line with its newline: every number compared, in a fixed order of keys. */
@@ -53,6 +54,17 @@ struct status_state {
 	int error;         /* of the last time; negative errno or 0 */
 };
 
+/* What the agent cost, where somebody asked. */
+struct status_cost {
+	uint64_t span_ns; /* the time over which it was measured */
+	uint64_t user_ns; /* CPU time of the process in it */
+	uint64_t system_ns;
+	uint64_t life_ns; /* since the agent started, and CPU time in that */
+	uint64_t life_cpu_ns;
+	const char *problem; /* why the cost of the programs is not known; NULL = it is */
+	struct bpf_cost bpf; /* runs and time in the span */
+};
+
 /* The agent's own share of a status; the engine does not know of these. */
 struct status_agent {
 	const char *run_dir;
@@ -71,6 +83,7 @@ struct status_agent {
 	uint64_t model_processes_left_out;
 	struct status_record record;
 	struct status_state state;
+	const struct status_cost *cost; /* NULL = not asked for */
 };
 
 /* One line of JSON, with its newline. */
@@ -101,6 +114,10 @@ void format_add_footprints(struct json *json, const struct engine_status *status
 			   const struct ladder *ladder);
 void format_footprints_text(struct text *text, const struct engine_status *status,
 			    const struct ladder *ladder);
+
+/* What the agent costs. */
+void format_add_cost(struct json *json, const struct status_cost *cost, uint64_t rss_bytes);
+void format_cost_text(struct text *text, const struct status_cost *cost, uint64_t rss_bytes);
 
 /* What a person has pinned. In a decision and in text, nothing where nothing is. */
 void format_add_pin(struct json *json, const struct decision_pin *pin, const struct ladder *ladder);

@@ -213,6 +213,8 @@ int format_status_json(const struct engine_status *status, const struct status_a
 	add_agent(&json, agent);
 	add_record(&json, &agent->record);
 	add_kept(&json, &agent->state, status->time_ns);
+	if (agent->cost)
+		format_add_cost(&json, agent->cost, status->sample.own_rss_bytes);
 	json_add_u64(&json, "reservations", status->reservation_count);
 	format_add_footprints(&json, status, ladder);
 	format_add_tasks(&json, status, ladder);
@@ -391,6 +393,8 @@ int format_status_text(const struct engine_status *status, const struct status_a
 	text_agent(&text, status, agent);
 	text_record(&text, &agent->record);
 	text_kept(&text, &agent->state, status->time_ns);
+	if (agent->cost)
+		format_cost_text(&text, agent->cost, status->sample.own_rss_bytes);
 	text_add(&text, "last        %s: %s\n", decision_action_name(status->last.action),
 		 decision_reason_name(status->last.reason));
 	format_footprints_text(&text, status, ladder);

@@ -360,6 +360,7 @@ static void program_describe(const struct program_entry *entry, struct probes_pr
 		.tracepoint = entry->tracepoint,
 		.gives = entry->gives,
 		.is_required = entry->is_required,
+		.fd = -1,
 	};
 }
 
@@ -389,7 +390,19 @@ bool probes_get_program(const struct probes *probes, unsigned int index,
 		};
 	}
 	ret_program->verified_insns = probes->verified_insns[index];
+	if (ret_program->is_loaded)
+		ret_program->fd = bpf_program__fd(program_find(probes, ret_program->name));
 	return true;
+}
+
+int probes_get_map_fd(const struct probes *probes, unsigned int index)
+{
+	const struct bpf_map *map = NULL;
+
+	do
+		map = bpf_object__next_map(probes->skeleton.object, map);
+	while (map && index-- > 0);
+	return map ? bpf_map__fd(map) : -1;
 }
 
 bool probes_get_candidate(const struct btf *btf, unsigned int index,

@@ -34,6 +34,7 @@ struct probes_program {
 	bool is_loaded;
 	bool is_unused;          /* nothing is lost: this kernel does not need it */
 	uint32_t verified_insns; /* instructions that the verifier processed */
+	int fd;                  /* stays with the probes; -1 if it is not loaded */
 };
 
 /*
@@ -68,6 +69,9 @@ void probes_get_losses(const struct probes *probes, uint64_t ret_losses[LOSS_CAU
 /* Every program, index from 0; false past the last one. */
 bool probes_get_program(const struct probes *probes, unsigned int index,
 			struct probes_program *ret_program);
+
+/* Descriptors of the maps, index from 0; they stay with the probes. -1 past the last one. */
+int probes_get_map_fd(const struct probes *probes, unsigned int index);
 
 /* Whether state lives in task storage, or else in preallocated tables. */
 bool probes_has_task_storage(const struct probes *probes);
