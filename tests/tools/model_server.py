@@ -5,7 +5,9 @@
 GET /health is 503 while it "loads". POST /v1/completions takes {"ms": N} and answers
 {"tier": T} after that long, or, with "stream": true, a line every 50 ms for that long.
 
-model_server.py TIER PORT [--load S] [--die-after S] [--never-healthy] [--ignore-term]
+model_server.py TIER PORT [--load S] [--die-after S] [--never-healthy] [--ignore-term] [--then STATUS]
+
+--then: after its first good answer GET /health is answered so; 0: never.
 """
 import argparse
 import json
@@ -23,8 +25,10 @@ parser.add_argument("--load", type=float, default=0.3)
 parser.add_argument("--die-after", type=float, default=0)
 parser.add_argument("--never-healthy", action="store_true")
 parser.add_argument("--ignore-term", action="store_true")
+parser.add_argument("--then", type=int, default=200)
 options = parser.parse_args()
 started = time.monotonic()
+was_healthy = False
 
 
 def is_loaded():
@@ -43,9 +47,21 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def answer_health(self):
+        global was_healthy
+        if not is_loaded():
+            self.answer(503, {"status": "loading"})
+        elif not was_healthy:
+            was_healthy = True
+            self.answer(200, {"status": "ok"})
+        elif options.then:
+            self.answer(options.then, {"status": "?"})
+        else:
+            time.sleep(3600)
+
     def do_GET(self):
         if self.path == "/health":
-            self.answer(200 if is_loaded() else 503, {"status": "ok" if is_loaded() else "loading"})
+            self.answer_health()
         else:
             self.answer(200, {"tier": options.tier})
 

@@ -161,18 +161,20 @@ static void ends_of_requests_are_read(void **state)
 		const char *line;
 		uint32_t tier;
 		bool is_ok;
+		bool is_served;
 		uint64_t ms;
 		uint64_t ttft_ms;
 	} CASES[] = {
-		{"a 1234 10 2 30 200 --\n", 1, true, 1234, 42},
-		{"b 5 0 0 5 404 --", 2, true, 5, 5},
-		{"b 5 0 0 5 500 --", 2, false, 5, 5},
-		{"a 900 0 0 3 200 SD", 1, false, 900, 3},  /* the server broke off */
-		{"a 900 0 0 3 200 CD", 1, true, 900, 3},   /* the client left */
-		{"a 900 0 0 -1 -1 CH", 1, true, 900, 0},   /* before it got anything */
-		{"a 900 0 0 -1 504 sH", 1, false, 900, 0}, /* the server was too slow */
-		{"hold 60000 0 -1 -1 503 SC", 0, false, 60000, 0},
-		{"<NOSRV> 0 -1 -1 -1 429 LR", 0, true, 0, 0},
+		{"a 1234 10 2 30 200 --\n", 1, true, true, 1234, 42},
+		{"b 5 0 0 5 404 --", 2, true, true, 5, 5},
+		{"b 5 0 0 5 500 --", 2, false, true, 5, 5},
+		{"a 900 0 0 3 200 SD", 1, false, false, 900, 3},  /* the server broke off */
+		{"a 900 0 0 3 200 CD", 1, true, false, 900, 3},   /* the client left */
+		{"a 900 0 0 -1 -1 CH", 1, true, false, 900, 0},   /* before it got anything */
+		{"a 900 0 0 -1 504 sH", 1, false, false, 900, 0}, /* the server was too slow */
+		{"hold 60000 0 -1 -1 503 SC", 0, false, false, 60000, 0},
+		{"<NOSRV> 0 -1 -1 -1 429 LR", 0, true, false, 0, 0},
+		{"nowhere 5 0 0 5 200 --", 0, true, false, 5, 5},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
@@ -181,6 +183,7 @@ static void ends_of_requests_are_read(void **state)
 		assert_int_equal(report_parse(&config, CASES[i].line, &end), 0);
 		assert_int_equal(end.tier, CASES[i].tier);
 		assert_int_equal(end.is_ok, CASES[i].is_ok);
+		assert_int_equal(end.is_served, CASES[i].is_served);
 		assert_int_equal(end.ms, CASES[i].ms);
 		assert_int_equal(end.ttft_ms, CASES[i].ttft_ms);
 	}

@@ -41,6 +41,9 @@ struct tier_config {
 	char health[MANAGER_TEXT_LEN]; /* URL or command */
 	char address[MANAGER_ADDRESS_LEN];
 	char model[MANAGER_TEXT_LEN];
+	uint64_t health_period_ns;
+	uint64_t health_timeout_ns;
+	uint32_t health_limit; /* 0 = what hangs is left alone */
 	uint64_t load_timeout_ns;
 	uint64_t stop_timeout_ns;
 	uint64_t restart_delay_ns;

@@ -283,8 +283,11 @@ static void on_log(void *context, short events)
 	(void)events;
 	while ((count = read(gate->log_source.fd, line, sizeof(line) - 1)) > 0) {
 		line[count] = '\0';
-		if (report_parse(gate->config, line, &end) == 0)
-			report_end(gate->report, &end);
+		if (report_parse(gate->config, line, &end) < 0)
+			continue;
+		if (end.is_served)
+			gate->on_served(gate->context, end.tier);
+		report_end(gate->report, &end);
 	}
 }
 

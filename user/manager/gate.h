@@ -31,6 +31,8 @@ struct gate {
 	const struct manager_config *config;
 	void (*on_change)(void *context);
 	void (*on_lost)(void *context); /* it cannot be started */
+	/* A server has answered a request whole. */
+	void (*on_served)(void *context, uint32_t tier);
 	void *context;
 
 	struct child process;

@@ -86,6 +86,13 @@ static void on_gate_lost(void *context)
 	manager->loop.is_ending = true;
 }
 
+static void on_served(void *context, uint32_t tier)
+{
+	struct manager *manager = context;
+
+	servers_note_served(&manager->gated.servers, tier);
+}
+
 static void on_line(void *context, const struct manager_line *line)
 {
 	struct manager *manager = context;
@@ -138,6 +145,7 @@ static int open_gate(struct manager *manager, char *error, size_t error_size)
 		.config = &manager->config,
 		.on_change = on_change,
 		.on_lost = on_gate_lost,
+		.on_served = on_served,
 		.context = manager,
 		.report = &manager->report,
 	};

@@ -83,6 +83,13 @@ const struct option_row MANAGER_OPTIONS[] = {
 	 "Name of the model for the API, or TIER_MODEL for commands"},
 	{"tier", "slots", OPTION_NUMBER, TIER(slots), "0", 0, 100000, NULL,
 	 "haproxy: requests at once on this server, others wait in the gate; 0 is no limit"},
+	{"tier", "health_period", OPTION_DURATION, TIER(health_period_ns), "10s", 100 * NS_PER_MS, HOUR_NS,
+	 NULL, "exec, haproxy: a server that serves is asked for its health with this pause"},
+	{"tier", "health_timeout", OPTION_DURATION, TIER(health_timeout_ns), "10s", 100 * NS_PER_MS,
+	 HOUR_NS, NULL, "exec, haproxy: no answer within this is a failure; 429 and 503 are none"},
+	{"tier", "health_limit", OPTION_NUMBER, TIER(health_limit), "3", 0, 1000, NULL,
+	 "exec, haproxy: after so many failures in a row, and no request answered since the first, it "
+	 "is killed and started again as if it had died; 0 is never"},
 	{"tier", "load_timeout", OPTION_DURATION, TIER(load_timeout_ns), "120s", 100 * NS_PER_MS,
 	 24 * HOUR_NS, NULL, "A tier that does not serve after this has failed"},
 	{"tier", "stop_timeout", OPTION_DURATION, TIER(stop_timeout_ns), "10s", 0, HOUR_NS, NULL,

@@ -88,6 +88,7 @@ int report_parse(const struct manager_config *config, const char *line, struct r
 		.is_ok = is_ok(ms[FIELD_STATUS], fields[FIELD_END]),
 		.ms = ms[FIELD_TOTAL_MS] > 0 ? (uint64_t)ms[FIELD_TOTAL_MS] : 0,
 	};
+	ret_end->is_served = tier > 0 && ms[FIELD_RESPONSE_MS] >= 0 && fields[FIELD_END][0] == '-';
 	if (ms[FIELD_QUEUE_MS] >= 0 && ms[FIELD_CONNECT_MS] >= 0 && ms[FIELD_RESPONSE_MS] >= 0)
 		ret_end->ttft_ms = (uint64_t)(ms[FIELD_QUEUE_MS] + ms[FIELD_CONNECT_MS] +
 					      ms[FIELD_RESPONSE_MS]);

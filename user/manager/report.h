@@ -20,6 +20,7 @@ enum {
 struct request_end {
 	uint32_t tier; /* MANAGER_TIER_OFF: it came to none */
 	bool is_ok;
+	bool is_served; /* the tier has answered it, to the end */
 	uint64_t ms;
 	uint64_t ttft_ms; /* 0 = not known */
 };

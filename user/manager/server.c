@@ -9,8 +9,8 @@
 #include "base/units.h"
 #include "log.h"
 
-#define HEALTH_PERIOD_NS (100 * NS_PER_MS)
-#define HEALTH_TIMEOUT_NS (2 * NS_PER_S)
+#define START_PERIOD_NS (100 * NS_PER_MS)
+#define START_TIMEOUT_NS (2 * NS_PER_S)
 #define RESTART_DELAY_MAX_NS (60 * NS_PER_S)
 #define RESTART_RESET_NS (60 * NS_PER_S)
 
@@ -71,54 +71,33 @@ static void begin_drain(struct server *server)
 /* ---- starting ----------------------------------------------------------------------------------
  */
 
+static void plan_watch(struct server *server)
+{
+	if (server->config->health_limit > 0)
+		loop_arm_in(&server->timer, server->config->health_period_ns);
+}
+
 static void become_up(struct server *server)
 {
 	enter(server, TIER_UP);
 	server->up_ns = loop_now_ns();
 	server->is_crashed = false;
+	server->misses = 0;
 	log_line("%s: up", server->config->name);
+	plan_watch(server);
 	changed(server);
 }
 
-static void take_health(struct server *server, bool is_healthy, const char *why)
+static void take_start_health(struct server *server, enum health_answer answer, const char *why)
 {
-	if (server->state != TIER_STARTING || server->process.pid == 0 || server->process.is_reaped)
-		return;
-	if (is_healthy) {
+	if (answer == HEALTH_GOOD) {
 		become_up(server);
 		return;
 	}
 	if (!server->is_health_told)
 		log_line("%s: not healthy yet: %s", server->config->name, why);
 	server->is_health_told = true;
-	loop_arm_in(&server->timer, HEALTH_PERIOD_NS);
-}
-
-static void on_health_answer(void *context, const struct http_answer *answer)
-{
-	char status[STATUS_TEXT_LEN];
-
-	snprintf(status, sizeof(status), "HTTP status %d", answer->status);
-	take_health(context, answer->status >= 200 && answer->status < 300,
-		    answer->status ? status : answer->error);
-}
-
-static bool is_url(const char *health)
-{
-	return strncmp(health, "http://", 7) == 0 || strncmp(health, "https://", 8) == 0;
-}
-
-static void ask_health(struct server *server)
-{
-	int r;
-
-	if (is_url(server->config->health))
-		r = http_begin(&server->http, server->owner->loop, NULL, server->config->health,
-			       NULL, HEALTH_TIMEOUT_NS, on_health_answer, server);
-	else
-		r = run_command(server, server->config->health, HEALTH_TIMEOUT_NS);
-	if (r < 0)
-		loop_arm_in(&server->timer, HEALTH_PERIOD_NS);
+	loop_arm_in(&server->timer, START_PERIOD_NS);
 }
 
 static void launch(struct server *server)
@@ -127,7 +106,7 @@ static void launch(struct server *server)
 
 	enter(server, TIER_STARTING);
 	server->is_health_told = false;
-	server->has_timed_out = false;
+	server->given_up = NULL;
 	server->deadline_ns = units_plus(now_ns, server->config->load_timeout_ns);
 	int r = child_start(server->owner->children, &server->process, server->config->start,
 			    server->environment, server->log.write_fd);
@@ -135,7 +114,7 @@ static void launch(struct server *server)
 		log_line("%s: cannot start: %s", server->config->name, strerror(-r));
 	else
 		log_line("%s: started, process %d", server->config->name, (int)server->process.pid);
-	loop_arm_in(&server->timer, HEALTH_PERIOD_NS);
+	loop_arm_in(&server->timer, START_PERIOD_NS);
 }
 
 /* ---- stopping ----------------------------------------------------------------------------------
@@ -151,7 +130,7 @@ static void become_down(struct server *server)
 {
 	enter(server, TIER_DOWN);
 	server->is_crashed = false;
-	http_cancel(&server->http);
+	health_cancel(&server->health);
 	kill_command(server);
 	log_line("%s: down", server->config->name);
 	changed(server);
@@ -163,7 +142,7 @@ static void fail(struct server *server, const char *why)
 	enter(server, TIER_DOWN);
 	server->is_crashed = false;
 	server->restarts = 0;
-	http_cancel(&server->http);
+	health_cancel(&server->health);
 	kill_command(server);
 	server->owner->events.on_failed(server->owner->events.context, server->tier);
 }
@@ -172,7 +151,7 @@ static void stop_gently(struct server *server)
 {
 	enter(server, TIER_STOPPING);
 	kill_command(server);
-	http_cancel(&server->http);
+	health_cancel(&server->health);
 	loop_arm_in(&server->timer, server->config->stop_timeout_ns);
 	if (!server->config->stop[0] || server->command.pid != 0 ||
 	    run_command(server, server->config->stop, server->config->stop_timeout_ns) < 0)
@@ -182,12 +161,26 @@ static void stop_gently(struct server *server)
 /* ---- what happens ------------------------------------------------------------------------------
  */
 
+static void forget_old_restarts(struct server *server)
+{
+	if (server->state == TIER_UP && loop_now_ns() - server->up_ns >= RESTART_RESET_NS)
+		server->restarts = 0;
+}
+
+static void await_restart(struct server *server)
+{
+	enter(server, TIER_STARTING);
+	server->is_crashed = true;
+	server->door = DOOR_SHUT;
+	server->deadline_ns = UINT64_MAX;
+	health_cancel(&server->health);
+}
+
 static void crash(struct server *server, const char *why)
 {
 	uint64_t delay_ns;
 
-	if (server->state == TIER_UP && loop_now_ns() - server->up_ns >= RESTART_RESET_NS)
-		server->restarts = 0;
+	forget_old_restarts(server);
 	if (server->restarts >= server->config->restart_limit) {
 		fail(server, why);
 		return;
@@ -200,13 +193,37 @@ static void crash(struct server *server, const char *why)
 	log_line("%s: died: %s; restart %u of %u in %llu ms", server->config->name, why,
 		 server->restarts, server->config->restart_limit,
 		 (unsigned long long)(delay_ns / NS_PER_MS));
-	enter(server, TIER_STARTING);
-	server->is_crashed = true;
-	server->door = DOOR_SHUT;
-	server->deadline_ns = UINT64_MAX;
-	http_cancel(&server->http);
+	await_restart(server);
 	loop_arm_in(&server->timer, delay_ns);
 	changed(server);
+}
+
+/* What hangs does not hear a SIGTERM either. Its end counts as a crash. */
+static void give_up_hanging(struct server *server)
+{
+	forget_old_restarts(server);
+	await_restart(server);
+	server->given_up = "it did not answer when it was asked for its health";
+	child_signal(&server->process, SIGKILL);
+	changed(server);
+}
+
+static void take_watch_health(struct server *server, enum health_answer answer, const char *why)
+{
+	const struct tier_config *config = server->config;
+
+	plan_watch(server);
+	if (answer == HEALTH_UNSURE) {
+		log_rare("%s: %s; not counted: the manager was late itself", config->name, why);
+	} else if (answer == HEALTH_BAD) {
+		server->misses++;
+		log_line("%s: no health: %s, %u of %u", config->name, why, server->misses,
+			 config->health_limit);
+		if (server->misses >= config->health_limit)
+			give_up_hanging(server);
+	} else {
+		server->misses = 0;
+	}
 }
 
 static void on_process_end(void *context, int status)
@@ -215,12 +232,12 @@ static void on_process_end(void *context, int status)
 	char why[STATUS_TEXT_LEN];
 
 	child_describe_status(status, why, sizeof(why));
-	if (server->state == TIER_STOPPING && server->has_timed_out)
-		fail(server, "it did not serve within load_timeout");
+	if (server->state == TIER_STOPPING && server->given_up)
+		fail(server, server->given_up);
 	else if (server->state == TIER_STOPPING)
 		become_down(server);
 	else if (server->state == TIER_UP || server->is_crashed)
-		crash(server, why);
+		crash(server, server->given_up ? server->given_up : why);
 	else
 		fail(server, why);
 }
@@ -228,13 +245,17 @@ static void on_process_end(void *context, int status)
 /* A load that took too long: failed only when its process is gone. */
 static void give_up_loading(struct server *server)
 {
-	if (server->is_crashed) {
-		/* Its end counts as another crash. */
-		child_signal(&server->process, SIGKILL);
-		return;
-	}
-	kill_process(server);
-	server->has_timed_out = true;
+	server->given_up = "it did not serve within load_timeout";
+	if (server->is_crashed)
+		child_signal(&server->process, SIGKILL); /* its end counts as another crash */
+	else
+		kill_process(server);
+}
+
+static void ask_health(struct server *server, uint64_t timeout_ns)
+{
+	if (health_ask(&server->health, timeout_ns) < 0)
+		loop_arm_in(&server->timer, START_PERIOD_NS);
 }
 
 static void on_starting_time(struct server *server)
@@ -245,10 +266,8 @@ static void on_starting_time(struct server *server)
 		launch(server);
 	else if (loop_now_ns() >= server->deadline_ns)
 		give_up_loading(server);
-	else if (!http_is_busy(&server->http) && server->command.pid == 0)
-		ask_health(server);
 	else
-		loop_arm_in(&server->timer, HEALTH_PERIOD_NS);
+		ask_health(server, START_TIMEOUT_NS);
 }
 
 static void on_time(void *context)
@@ -257,6 +276,8 @@ static void on_time(void *context)
 
 	if (server->state == TIER_STARTING) {
 		on_starting_time(server);
+	} else if (server->state == TIER_UP) {
+		ask_health(server, server->config->health_timeout_ns);
 	} else if (server->state == TIER_STOPPING) {
 		log_line("%s: still there after stop_timeout: killed", server->config->name);
 		kill_process(server);
@@ -282,13 +303,9 @@ static void end_drain(struct server *server, int status)
 static void on_command_end(void *context, int status)
 {
 	struct server *server = context;
-	char why[STATUS_TEXT_LEN];
 
 	loop_disarm(&server->command_timer);
-	child_describe_status(status, why, sizeof(why));
-	if (server->state == TIER_STARTING)
-		take_health(server, status == 0 && !server->is_command_killed, why);
-	else if (server->state == TIER_STOPPING && server->config->stop[0])
+	if (server->state == TIER_STOPPING && server->config->stop[0])
 		/* Whether the command did its work shows when the process ends; or at the timeout.
 		 */
 		child_signal(&server->process, status == 0 ? 0 : SIGTERM);
@@ -296,13 +313,23 @@ static void on_command_end(void *context, int status)
 		end_drain(server, status);
 }
 
-/* ---- backend -----------------------------------------------------------------------------------
+static void on_health(void *context, enum health_answer answer, const char *why)
+{
+	struct server *server = context;
+
+	if (server->process.pid == 0 || server->process.is_reaped)
+		return;
+	if (server->state == TIER_STARTING)
+		take_start_health(server, answer, why);
+	else if (server->state == TIER_UP)
+		take_watch_health(server, answer, why);
+}
+
+/* ---- what the backend asks for -----------------------------------------------------------------
  */
 
-static void start(void *backend, uint32_t tier)
+void server_start(struct server *server)
 {
-	struct server *server = &((struct servers *)backend)->server[tier];
-
 	if (server->state != TIER_DOWN || server->process.pid != 0)
 		return;
 	server->is_crashed = false;
@@ -310,10 +337,8 @@ static void start(void *backend, uint32_t tier)
 	launch(server);
 }
 
-static void stop(void *backend, uint32_t tier, bool is_forced)
+void server_stop(struct server *server, bool is_forced)
 {
-	struct server *server = &((struct servers *)backend)->server[tier];
-
 	if (server->state == TIER_DOWN)
 		return;
 	server->door = DOOR_SHUT;
@@ -323,23 +348,15 @@ static void stop(void *backend, uint32_t tier, bool is_forced)
 	}
 	if (server->state == TIER_STOPPING && !is_forced)
 		return;
-	server->has_timed_out = false;
+	server->given_up = NULL;
 	if (is_forced)
 		kill_process(server);
 	else
 		stop_gently(server);
 }
 
-static enum tier_state get_state(const void *backend, uint32_t tier)
+void server_set_door(struct server *server, enum door door)
 {
-	return ((const struct servers *)backend)->server[tier].state;
-}
-
-/* Without a gate nobody can be kept out; but a command may wait until nothing runs. */
-static void set_door(void *backend, uint32_t tier, enum door door)
-{
-	struct server *server = &((struct servers *)backend)->server[tier];
-
 	if (server->door == door)
 		return;
 	server->door = door;
@@ -350,31 +367,6 @@ static void set_door(void *backend, uint32_t tier, enum door door)
 	else
 		kill_command(server);
 }
-
-static enum door get_door(const void *backend, uint32_t tier)
-{
-	return ((const struct servers *)backend)->server[tier].door;
-}
-
-static uint32_t get_in_flight(const void *backend, uint32_t tier)
-{
-	const struct server *server = &((const struct servers *)backend)->server[tier];
-
-	return !server->config->drain[0] || server->is_drained ? 0 : IN_FLIGHT_UNKNOWN;
-}
-
-const struct backend_ops SERVERS_OPS = {
-	.start = start,
-	.stop = stop,
-	.get_state = get_state,
-	.set_door = set_door,
-	.get_door = get_door,
-	.get_in_flight = get_in_flight,
-	.is_ours = true,
-};
-
-/* ---- the whole ---------------------------------------------------------------------------------
- */
 
 static void set_environment(struct server *server)
 {
@@ -395,10 +387,8 @@ static void set_environment(struct server *server)
 	server->environment[i] = NULL;
 }
 
-static void init_server(struct servers *servers, uint32_t tier)
+void server_init(struct server *server, struct servers *servers, uint32_t tier)
 {
-	struct server *server = &servers->server[tier];
-
 	server->owner = servers;
 	server->config = &servers->config->tiers[tier];
 	server->tier = tier;
@@ -410,37 +400,14 @@ static void init_server(struct servers *servers, uint32_t tier)
 	loop_add_timer(servers->loop, &server->timer, on_time, server);
 	loop_add_timer(servers->loop, &server->command_timer, on_command_timeout, server);
 	set_environment(server);
-}
-
-int servers_open(struct servers *servers, struct loop *loop, struct children *children,
-		 const struct manager_config *config, const struct backend_events *events,
-		 char *error, size_t error_size)
-{
-	memset(servers, 0, sizeof(*servers));
-	servers->loop = loop;
-	servers->children = children;
-	servers->config = config;
-	servers->events = *events;
-	for (uint32_t tier = 1; tier < config->tier_count; tier++) {
-		struct server *server = &servers->server[tier];
-
-		init_server(servers, tier);
-		int r = child_log_open(&server->log, loop, config->log_dir, server->config->name,
-				       config->log_max_bytes);
-		if (r < 0) {
-			snprintf(error, error_size, "%s: %s", server->log.path, strerror(-r));
-			return r;
-		}
-	}
-	return 0;
-}
-
-void servers_close(struct servers *servers)
-{
-	if (!servers->config)
-		return;
-	for (uint32_t tier = 1; tier < servers->config->tier_count; tier++) {
-		http_cancel(&servers->server[tier].http);
-		child_log_close(&servers->server[tier].log);
-	}
+	server->health = (struct health){
+		.loop = servers->loop,
+		.children = servers->children,
+		.question = server->config->health,
+		.environment = server->environment,
+		.output_fd = -1,
+		.on_answer = on_health,
+		.context = server,
+	};
+	health_open(&server->health);
 }

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """tier-manager with the exec backend: real processes, real FIFOs."""
 import os
+import re
 import signal
 import subprocess
 import time
 
-from rig import MANAGER, SERVER, is_alive, main, wait_for
+from rig import MANAGER, SERVER, Rig, is_alive, main, wait_for
 
 
 def begin(rig, *arguments, **config):
@@ -147,6 +148,67 @@ def test_a_server_that_dies_is_started_again_and_given_up_in_the_end(rig):
     # And the next order gets an honest answer.
     rig.switch(5, "medium", origin="off")
     rig.need("^ack seq=5 state=done")
+
+
+def begin_hanging(period, timeout, limit):
+    """A rig whose server has stopped to answer."""
+    rig = Rig()
+    begin_with(rig, "small", server=f"health_period = {period}\nhealth_timeout = {timeout}\n"
+                                    f"health_limit = {limit}\nrestart_delay = 50ms\n")
+    os.kill(rig.server_pid("small"), signal.SIGSTOP)
+    return rig
+
+
+def test_a_server_that_hangs_is_started_again_as_the_options_say(rig):
+    """But not where one of them says that there is time."""
+    patient = [begin_hanging(*each) for each in (("100ms", "200ms", 0), ("1h", "200ms", 2),
+                                                 ("100ms", "1h", 2), ("100ms", "200ms", 900))]
+    hasty = begin_hanging("100ms", "200ms", 2)
+    try:
+        pids = [each.server_pid("small") for each in patient]
+        old = hasty.server_pid("small")
+        wait_for(lambda: hasty.log().count("small: up") >= 2, "it is up again")
+        assert not is_alive(old)
+        assert "small: died: it did not answer when it was asked for its health; restart 1 of 5" \
+            in hasty.log()
+        assert len(re.findall("small: no health: .*, [12] of 2", hasty.log())) >= 2
+        time.sleep(0.5)
+        for each, pid in zip(patient, pids):
+            assert is_alive(pid) and "died" not in each.log(), each.log()
+            os.kill(pid, signal.SIGCONT)
+        assert "of 900" in patient[3].log()
+        wait_for(lambda: patient[3].get(patient[3].ports[2])[0] == 200, "it serves again")
+    finally:
+        for each in [*patient, hasty]:
+            each.close()
+
+
+def test_a_server_that_says_that_it_is_busy_does_not_hang(rig):
+    begin_with(rig, "small", server="health_period = 100ms\nhealth_limit = 1\nrestart_limit = 0\n",
+               tiers={"small": f"start = exec python3 {SERVER} $TIER $TIER_PORT --then 503\n",
+                      "large": f"start = exec python3 {SERVER} $TIER $TIER_PORT --then 500\n"})
+    time.sleep(1)
+    assert is_alive(rig.server_pid("small")) and "no health" not in rig.log()
+    rig.switch(1, "large", origin="small")
+    rig.need("^ack seq=1 state=done")
+    rig.need("^hello tier=off")
+    rig.need_log("large: no health: HTTP status 500, 1 of 1")
+
+
+def test_a_health_command_is_asked_again_and_has_a_limit(rig):
+    """Also while the drain command runs."""
+    file = rig.dir + "/healthy"
+    with open(file, "w"):
+        pass
+    begin_with(rig, "large", server="health_period = 100ms\nhealth_timeout = 300ms\n",
+               tiers={"large": f"health = if [ -e {file} ]; then true; else sleep 60; fi\n"
+                               "drain = sleep 60\n"})
+    rig.switch(1, "small")
+    rig.need("^ack seq=1 state=draining")
+    os.unlink(file)
+    # What hangs will not end its requests.
+    rig.need("^ack seq=1 state=done")
+    rig.need_log("large: no health: killed by signal 9 .*, 3 of 3")
 
 
 def test_no_server_outlives_a_killed_manager(rig):

@@ -140,6 +140,44 @@ def test_a_server_that_dies_loses_no_request_that_had_no_answer(rig):
     need_all_ok(plain.end(), 30)
 
 
+WATCHED = "health_period = 200ms\nhealth_timeout = 500ms\nhealth_limit = 3\nrestart_delay = 200ms\n"
+
+
+def test_a_server_that_hangs_loses_no_request_that_had_no_answer(rig):
+    """Started again where it serves, left behind where it drains."""
+    begin(rig, "large", server=WATCHED)
+    plain = Load(rig, 4, ms=100)
+    wait_for(lambda: len(plain.results) > 10, "requests")
+    old = rig.server_pid("large")
+    os.kill(old, signal.SIGSTOP)
+    rig.need_log("large: died: it did not answer")
+    wait_for(lambda: rig.log().count("large: up") >= 2, "it is up again")
+    assert not is_alive(old)
+    count = len(plain.results)
+    wait_for(lambda: len(plain.results) > count + 8, "requests")
+    os.kill(rig.server_pid("large"), signal.SIGSTOP)
+    time.sleep(0.2)
+    rig.switch(1, "small")
+    rig.need("^ack seq=1 state=done")
+    assert rig.acks(1)[0] == "draining", rig.lines
+    count = len(plain.results)
+    wait_for(lambda: len(plain.results) > count + 8, "requests")
+    need_all_ok(plain.end(), 30)
+
+
+def test_a_server_that_answers_requests_does_not_hang(rig):
+    """It has no time for questions about its health."""
+    begin(rig, "small", server=WATCHED + "restart_limit = 0\n",
+          tiers={"small": f"start = exec python3 {SERVER} $TIER $TIER_PORT --then 0\n"})
+    plain = Load(rig, 2, ms=50)
+    time.sleep(4)
+    assert is_alive(rig.server_pid("small"))
+    assert "small: no health: " in rig.log()
+    need_all_ok(plain.end(), 10)
+    rig.need("^hello tier=off")
+    rig.need_log("small: failed: it did not answer")
+
+
 def test_off_answers_at_once_that_nobody_is_there(rig):
     begin(rig, "small")
     assert rig.post(rig.gate_port)[0] == 200
