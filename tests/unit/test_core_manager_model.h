@@ -2,7 +2,8 @@
 /*
  * A manager as a model: it does what the protocol asks of one, over two wires that delay, lose and
  * repeat lines, and it fails and restarts as often as the test says. One task at most runs at a
- * time. It cuts one only for an immediate order, and only for less than it has loaded.
+ * time. It cuts one only for an immediate order, and only for less than it has loaded. It has two
+ * tiers in memory only for an order that says that these two may be.
  */
 #ifndef TIERD_TEST_CORE_MANAGER_MODEL_H
 #define TIERD_TEST_CORE_MANAGER_MODEL_H
@@ -26,10 +27,12 @@ struct message {
 	uint64_t due_ns;
 	uint64_t seq;
 	uint32_t kind;
-	uint32_t tier;   /* switch: to; state: wanted; hello: loaded */
-	uint32_t actual; /* state */
-	uint32_t mode;   /* switch */
-	uint32_t ack;    /* enum ack_state */
+	uint32_t tier;           /* switch: to; state: wanted; hello: loaded */
+	uint32_t from;           /* switch */
+	uint32_t actual;         /* state */
+	uint32_t mode;           /* switch */
+	uint32_t ack;            /* enum ack_state */
+	bool is_overlap_allowed; /* switch */
 };
 
 /* In order, as a pipe is. */
@@ -44,12 +47,14 @@ enum manager_phase {
 	MANAGER_IDLE,
 	MANAGER_DRAINS,
 	MANAGER_LOADS,
+	MANAGER_LOADS_BESIDE, /* the old tier serves until the new one can */
 	MANAGER_DOWN,
 };
 
 struct manager_model {
 	uint32_t phase;
-	uint32_t loaded;
+	uint32_t loaded;   /* and serves */
+	uint32_t beside;   /* in memory, too, or being loaded; MODEL_NOTHING */
 	uint32_t fallback; /* what comes back when a load fails */
 	uint32_t target;
 	uint64_t seq; /* of the order in hand or the last one */
@@ -125,6 +130,11 @@ static inline void model_hello(struct manager_model *model, struct wire *to_agen
 	wire_send(to_agent, &message, now_ns, faults);
 }
 
+static inline void model_draw_load_time(struct manager_model *model, uint64_t now_ns)
+{
+	model->phase_ends_ns = now_ns + MILLIS(200) + model_below(SECONDS(6));
+}
+
 static inline void model_load(struct manager_model *model, struct wire *to_agent, uint64_t now_ns,
 			      const struct model_faults *faults)
 {
@@ -132,8 +142,28 @@ static inline void model_load(struct manager_model *model, struct wire *to_agent
 		model->fallback = model->loaded;
 	model->loaded = MODEL_NOTHING;
 	model->phase = MANAGER_LOADS;
-	model->phase_ends_ns = now_ns + MILLIS(200) + model_below(SECONDS(6));
+	model_draw_load_time(model, now_ns);
 	model_ack(model, to_agent, ACK_LOADING, now_ns, faults);
+}
+
+/* Some say that they load, others that the old tier still serves: both are true. */
+static inline void model_load_beside(struct manager_model *model, struct wire *to_agent,
+				     uint64_t now_ns, const struct model_faults *faults)
+{
+	model->beside = model->target;
+	model->phase = MANAGER_LOADS_BESIDE;
+	model_draw_load_time(model, now_ns);
+	model_ack(model, to_agent, model_below(2) ? ACK_LOADING : ACK_DRAINING, now_ns, faults);
+}
+
+/* The new tier answers and nothing runs on the old one any more. */
+static inline void model_leave_old(struct manager_model *model, struct wire *to_agent,
+				   uint64_t now_ns, const struct model_faults *faults)
+{
+	model->loaded = model->beside;
+	model->beside = MODEL_NOTHING;
+	model->phase = MANAGER_IDLE;
+	model_ack(model, to_agent, ACK_DONE, now_ns, faults);
 }
 
 /* A line may come again: then what it led to is said again. */
@@ -144,6 +174,7 @@ static inline void model_repeat(struct manager_model *model, struct wire *to_age
 		[MANAGER_IDLE] = ACK_DONE,
 		[MANAGER_DRAINS] = ACK_DRAINING,
 		[MANAGER_LOADS] = ACK_LOADING,
+		[MANAGER_LOADS_BESIDE] = ACK_DRAINING,
 	};
 
 	if (model->is_last_cancelled)
@@ -171,9 +202,12 @@ static inline void model_order(struct manager_model *model, const struct message
 		model->cut_count++;
 		model->task_ends_ns = 0;
 	}
+	model->beside = MODEL_NOTHING; /* whatever an order before this one has begun */
 	if (model->phase != MANAGER_LOADS && model->loaded == model->target) {
 		model->phase = MANAGER_IDLE;
 		model_ack(model, to_agent, ACK_DONE, now_ns, faults);
+	} else if (message->is_overlap_allowed && message->from == model->loaded) {
+		model_load_beside(model, to_agent, now_ns, faults);
 	} else if (model->task_ends_ns) {
 		model->phase = MANAGER_DRAINS;
 		model_ack(model, to_agent, ACK_DRAINING, now_ns, faults);
@@ -192,9 +226,11 @@ static inline void model_read(struct manager_model *model, const struct message 
 	if (message->kind == MESSAGE_SWITCH) {
 		model_order(model, message, to_agent, now_ns, faults);
 	} else if (message->kind == MESSAGE_CANCEL) {
-		if (model->phase != MANAGER_DRAINS || message->seq != model->seq)
+		if ((model->phase != MANAGER_DRAINS && model->phase != MANAGER_LOADS_BESIDE) ||
+		    message->seq != model->seq)
 			return;
 		model->phase = MANAGER_IDLE;
+		model->beside = MODEL_NOTHING;
 		model->is_last_cancelled = true;
 	} else if (model->phase == MANAGER_IDLE &&
 		   (message->tier != model->loaded || message->actual != model->loaded)) {
@@ -207,9 +243,17 @@ static inline void model_read(struct manager_model *model, const struct message 
 static inline void model_end_load(struct manager_model *model, struct wire *to_agent,
 				  uint64_t now_ns, const struct model_faults *faults)
 {
+	bool is_beside = model->phase == MANAGER_LOADS_BESIDE;
+
 	model->is_last_failed = model->is_broken[model->target] ||
 				(model->target && model_below(1000) < faults->failed_permille);
-	model->loaded = model->is_last_failed ? model->fallback : model->target;
+	if (is_beside && !model->is_last_failed) {
+		model->phase = MANAGER_DRAINS;
+		return;
+	}
+	model->beside = MODEL_NOTHING;
+	if (!is_beside)
+		model->loaded = model->is_last_failed ? model->fallback : model->target;
 	model->phase = MANAGER_IDLE;
 	model_ack(model, to_agent, model->is_last_failed ? ACK_FAILED : ACK_DONE, now_ns, faults);
 }
@@ -220,6 +264,7 @@ static inline void model_crash(struct manager_model *model, uint64_t now_ns)
 	uint32_t survivor = model->phase == MANAGER_LOADS ? model->fallback : model->loaded;
 
 	model->loaded = model_below(2) ? survivor : TIER_OFF;
+	model->beside = MODEL_NOTHING;
 	model->phase = MANAGER_DOWN;
 	model->phase_ends_ns = now_ns + model_below(SECONDS(8));
 	model->task_ends_ns = 0;
@@ -232,9 +277,12 @@ static inline void model_run(struct manager_model *model, struct wire *to_agent,
 {
 	if (model->task_ends_ns && model->task_ends_ns <= now_ns)
 		model->task_ends_ns = 0;
-	if (model->phase == MANAGER_DRAINS && !model->task_ends_ns)
+	if (model->phase == MANAGER_DRAINS && !model->task_ends_ns && model->beside)
+		model_leave_old(model, to_agent, now_ns, faults);
+	else if (model->phase == MANAGER_DRAINS && !model->task_ends_ns)
 		model_load(model, to_agent, now_ns, faults);
-	else if (model->phase == MANAGER_LOADS && model->phase_ends_ns <= now_ns)
+	else if ((model->phase == MANAGER_LOADS || model->phase == MANAGER_LOADS_BESIDE) &&
+		 model->phase_ends_ns <= now_ns)
 		model_end_load(model, to_agent, now_ns, faults);
 	else if (model->phase == MANAGER_IDLE && model->loaded && !model->task_ends_ns &&
 		 model_below(20) == 0)

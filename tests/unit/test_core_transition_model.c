@@ -2,7 +2,10 @@
 /*
  * The switch machine against a model of a manager that delays, loses, repeats, fails and restarts:
  * drawn histories of chaos, each followed by quiet. Through the chaos no order may cut a task that
- * it must not cut; in the quiet, agent and manager must come to agree.
+ * it must not cut, and no two tiers are in memory but those that an order was granted it for; in
+ * the quiet, agent and manager must come to agree.
+ *
+ * Whether two tiers fit at once is for the engine to say (engine_overlap.c): here it is drawn.
  */
 #include "test_core_manager_model.h"
 
@@ -16,6 +19,13 @@ enum {
 	QUIET_STEPS_MAX = 4 * 900,
 	AGREED_STEPS = 4 * 11, /* longer than a heartbeat */
 	TIMEOUTS_MAX = 3,
+	GRANTS_MAX = 256, /* orders of a history: the test fails if there are more */
+};
+
+/* What two tiers may be in memory at once for an order; both 0: none. */
+struct grant {
+	uint32_t from;
+	uint32_t to;
 };
 
 struct world {
@@ -29,16 +39,23 @@ struct world {
 	uint64_t now_ns;
 	uint64_t heartbeat_at_ns;
 	uint64_t drain_began_ns;
-	bool is_emergency; /* the policy has said so since the manager last did as it was told */
+	bool is_overlap_never;
+	struct grant grants[GRANTS_MAX]; /* by number of the order */
 	uint32_t done_count;
-	uint32_t cut_count;
+	uint32_t overlap_count; /* steps with two tiers in memory */
 };
 
 static void send_switch(struct world *world)
 {
 	const struct transition *t = &world->machine;
 	const struct message message = {
-		.kind = MESSAGE_SWITCH, .seq = t->seq, .tier = t->to, .mode = t->mode};
+		.kind = MESSAGE_SWITCH,
+		.seq = t->seq,
+		.from = t->from,
+		.tier = t->to,
+		.mode = t->mode,
+		.is_overlap_allowed = t->is_overlap_granted,
+	};
 
 	wire_send(&world->to_manager, &message, world->now_ns, &world->faults);
 }
@@ -85,6 +102,38 @@ static void check_order(const struct world *world, enum transition_event event,
 	}
 }
 
+/* As the engine does for each order: only planned ones of a manager that speaks may get it. */
+static void draw_grant(struct world *world)
+{
+	struct transition *t = &world->machine;
+
+	assert_true(t->seq < GRANTS_MAX);
+	t->is_overlap_granted = !world->is_overlap_never && t->mode == SWITCH_PLANNED &&
+				t->has_manager && !t->is_assumed && t->from != TIER_OFF &&
+				t->to != TIER_OFF && model_below(2);
+	if (t->is_overlap_granted)
+		world->grants[t->seq] = (struct grant){.from = t->from, .to = t->to};
+}
+
+/* What is in memory is one tier, or the two that the order in hand was granted it for. */
+static void check_loaded(struct world *world, uint64_t seed)
+{
+	const struct manager_model *model = &world->model;
+	const struct grant *grant;
+
+	if (model->beside == MODEL_NOTHING)
+		return;
+	assert_true(model->seq < GRANTS_MAX);
+	grant = &world->grants[model->seq];
+	world->overlap_count++;
+	if (model->loaded == grant->from && model->beside == grant->to)
+		return;
+	print_error("seed %llu: order %llu was granted %u and %u, and %u and %u are loaded\n",
+		    (unsigned long long)seed, (unsigned long long)model->seq, grant->from,
+		    grant->to, model->loaded, model->beside);
+	fail();
+}
+
 static void step(struct world *world, enum transition_event event)
 {
 	const struct transition before = world->machine;
@@ -95,6 +144,8 @@ static void step(struct world *world, enum transition_event event)
 	world->input.config = &world->config;
 	world->input.earliest_ns = 0;
 	transition_step(t, event, &world->input, &out);
+	if (out.action == DECISION_SWITCH)
+		draw_grant(world);
 	assert_true(t->wanted < TIERS && t->actual < TIERS && t->to < TIERS && t->from < TIERS);
 	/* Nothing that is pending or owed waits for ever. */
 	if (t->state != SWITCH_STEADY || t->wanted != t->actual)
@@ -130,7 +181,7 @@ static void read_ack(struct world *world, const struct message *message)
 	}
 }
 
-static void run_step(struct world *world)
+static void run_step(struct world *world, uint64_t seed)
 {
 	struct message message;
 
@@ -154,6 +205,7 @@ static void run_step(struct world *world)
 		step(world, TRANSITION_TIMEOUT);
 	if (world->now_ns >= world->heartbeat_at_ns)
 		send_state(world);
+	check_loaded(world, seed);
 }
 
 /* ---- the policy: whatever it could come to ask --------------------------------------------------
@@ -184,7 +236,7 @@ static void draw_order(struct world *world)
 		step(world, TRANSITION_ORDER_PLANNED);
 }
 
-static void run_chaos(struct world *world)
+static void run_chaos(struct world *world, uint64_t seed)
 {
 	for (int i = 0; i < CHAOS_STEPS; i++) {
 		if (model_below(20) == 0)
@@ -193,7 +245,7 @@ static void run_chaos(struct world *world)
 			draw_order(world);
 		if (model_below(200) == 0)
 			model_crash(&world->model, world->now_ns);
-		run_step(world);
+		run_step(world, seed);
 	}
 }
 
@@ -213,7 +265,7 @@ static void run_quiet(struct world *world, uint64_t seed)
 
 	world->faults = (struct model_faults){.delay_max_ns = MILLIS(300)};
 	for (int i = 0; i < QUIET_STEPS_MAX && agreed < AGREED_STEPS; i++) {
-		run_step(world);
+		run_step(world, seed);
 		agreed = is_agreed(world) ? agreed + 1 : 0;
 	}
 	if (agreed < AGREED_STEPS) {
@@ -233,6 +285,7 @@ static void set_up_world(struct world *world, uint64_t seed)
 	world->config.ack_timeout_ns = SECONDS(2);
 	world->config.settle_ns = SECONDS(1);
 	world->now_ns = SECONDS(1);
+	world->is_overlap_never = seed % 4 == 0;
 	world->faults = (struct model_faults){
 		.lost_permille = (uint32_t)model_below(300),
 		.repeated_permille = (uint32_t)model_below(300),
@@ -253,18 +306,22 @@ static void test_agent_and_manager_come_to_agree(void **state)
 	static struct world world;
 	uint64_t done_count = 0;
 	uint64_t cut_count = 0;
+	uint64_t overlap_count = 0;
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= HISTORIES; seed++) {
 		set_up_world(&world, seed);
-		run_chaos(&world);
+		run_chaos(&world, seed);
 		run_quiet(&world, seed);
 		done_count += world.done_count;
 		cut_count += world.model.cut_count;
+		overlap_count += world.overlap_count;
+		assert_true(!world.is_overlap_never || world.overlap_count == 0);
 	}
 	/* The histories are not empty. */
 	assert_true(done_count > HISTORIES);
 	assert_true(cut_count > HISTORIES / 10);
+	assert_true(overlap_count > HISTORIES);
 }
 
 int main(void)

@@ -18,13 +18,12 @@ enum {
 
 void transition_init(struct transition *transition, uint32_t tier, bool is_assumed)
 {
-	memset(transition, 0, sizeof(*transition));
-	transition->wanted = tier;
-	transition->actual = tier;
-	transition->from = tier;
-	transition->to = tier;
-	transition->is_assumed = is_assumed;
-	transition->deadline_ns = UINT64_MAX;
+	*transition = (struct transition){.wanted = tier,
+					  .actual = tier,
+					  .from = tier,
+					  .to = tier,
+					  .is_assumed = is_assumed,
+					  .deadline_ns = UINT64_MAX};
 }
 
 uint32_t transition_serving(const struct transition *t)
@@ -288,6 +287,7 @@ static void hello_pending(struct transition *t, const struct transition_input *i
 		call_off(t, REASON_PRESSURE_CLEARED, out);
 		return;
 	}
+	t->is_overlap_granted &= t->from == t->actual; /* of another pair nothing is known */
 	t->from = t->actual;
 	order_again(t, in, out);
 }

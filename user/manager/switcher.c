@@ -222,6 +222,17 @@ static bool is_smaller(const struct switcher *s, uint32_t tier)
 	return false;
 }
 
+/* What the agent has made room for: nothing is in memory but the tier that is to go. */
+static bool is_only_loaded(const struct switcher *s, const char *from, uint32_t to)
+{
+	for (uint32_t tier = 1; tier < s->config->tier_count; tier++) {
+		if (tier != to && state_of(s, tier) != TIER_DOWN &&
+		    strcmp(name_of(s, tier), from) != 0)
+			return false;
+	}
+	return true;
+}
+
 static bool is_repeated(const struct switcher *s, const struct manager_line *line, uint32_t tier)
 {
 	return s->said != NOTHING_SAID && line->seq == s->seq && tier == s->target &&
@@ -257,7 +268,8 @@ static void take_order(struct switcher *s, const struct manager_line *line)
 		 line->mode == SWITCH_IMMEDIATE ? "immediate" : "planned",
 		 line->is_overlap_allowed ? ", both at once" : "", line->reason);
 	aim(s, (uint32_t)tier, line->mode == SWITCH_IMMEDIATE && is_smaller(s, (uint32_t)tier),
-	    line->is_overlap_allowed && line->mode == SWITCH_PLANNED);
+	    line->is_overlap_allowed && line->mode == SWITCH_PLANNED &&
+		    is_only_loaded(s, line->from, (uint32_t)tier));
 }
 
 /* Only as long as the old tier still answers: later the way forward is the shorter one. */

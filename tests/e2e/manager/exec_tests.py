@@ -59,6 +59,14 @@ def test_both_at_once_where_the_agent_allows_it(rig):
     assert rig.acks(1) == ["draining", "loading", "done"], rig.lines
 
 
+def test_not_both_where_another_tier_was_meant_to_go(rig):
+    begin_with(rig, "small")
+    rig.switch(1, "large", overlap=1, origin="medium")
+    rig.need("^ack seq=1 state=done")
+    log = rig.log()
+    assert log.index("small: down") < log.index("large: started")
+
+
 def test_immediate_switch_kills_a_larger_tier_that_ignores_sigterm(rig):
     begin_with(rig, "large",
                tiers={"large": f"start = exec python3 {SERVER} $TIER $TIER_PORT --ignore-term\n"
