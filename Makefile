@@ -64,7 +64,7 @@ FUZZ_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 BENCHES      := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 
-.PHONY: all help deps run demo test test-quick e2e e2e-short bench bench-cost unit-tests kernel-tests \
+.PHONY: all help deps run demo test test-quick e2e e2e-short bench bench-latency bench-cost unit-tests kernel-tests \
         vm-tests benches vmtest tidy \
         vmtest-all vmtest-soak check install uninstall clean vmlinux vmlinux-arm64 format
 .DELETE_ON_ERROR:
@@ -95,6 +95,9 @@ test-quick: ## unit tests only: no root, no kernel
 bench: $(BENCHES) $(PROGRAMS) ## what replay and preflights cost; for a quiet machine (root)
 	$(BUILD)/tests/bench/bench_replay tests/replay/golden/thrash.trace
 	$(BUILD)/tests/bench/bench_preflight $(BUILD)/tierd
+
+bench-latency: all $(BENCHES) ## how soon the manager is told; writes tests/bench/latency.md (EPISODES=1000)
+	tests/bench/latency.sh
 
 bench-cost: all $(BENCHES) $(TEST_TOOLS) ## what watching costs, beside other tools; writes tests/bench/cost.md
 	scripts/setup.sh bench
@@ -288,7 +291,15 @@ $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lpthread -lm -o $@
 
-$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
+# Plays the scenes of the tests.
+SCENE_BENCHES := $(BUILD)/tests/bench/bench_latency
+$(SCENE_BENCHES:%=%.o): CPPFLAGS += -Itests/kernel -Itests/e2e
+
+$(SCENE_BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtestkernel.a $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -lpthread -o $@
+
+$(filter-out $(SCENE_BENCHES),$(BENCHES)): $(BUILD)/%: $(BUILD)/%.o $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
