@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * A real agent is told of tasks through control.fifo: it leaves a tier that fails or is too slow,
- * says so to people, shows the figures, and a recording of it all replays the same decisions.
+ * says so to people, shows what runs and the figures, and a recording of it all replays the same
+ * decisions.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -197,12 +198,65 @@ static void slow_tier_is_left_and_the_recording_replays_the_same(void **state)
 	assert_memory_equal(live, replay, live_len);
 }
 
+/* To people and to programs alike. */
+static void need_status(const char *wanted, const char *actual, const char *phase,
+			json_int_t running)
+{
+	char expected[128];
+	json_t *status = agent_read_status(&scene.agent);
+
+	assert_string_equal(json_string_value(json_object_get(status, "wanted")), wanted);
+	assert_string_equal(json_string_value(json_object_get(status, "actual")), actual);
+	assert_string_equal(json_string_value(json_object_get(status, "phase")), phase);
+	assert_int_equal(number(json_object_get(status, "tasks"), "running"), running);
+	json_decref(status);
+	snprintf(expected, sizeof(expected),
+		 "tier        wanted %s, actual %s, %s, %d task%s running\n", wanted, actual, phase,
+		 (int)running, running == 1 ? "" : "s");
+	assert_int_equal(agent_tierctl(&scene.agent, "status", output, sizeof(output)), 0);
+	assert_non_null(strstr(output, expected));
+}
+
+/* Also when nothing runs, and all through a planned switch that waits for what does. */
+static void status_shows_wanted_actual_and_what_runs(void **state)
+{
+	(void)state;
+	struct agent_line line;
+	char command[256];
+	char seq[32];
+
+	scene_open(&scene, "", "stabilization = 60s");
+	snprintf(command, sizeof(command), "sed -i 's/^drain_deadline.*/drain_deadline = 60s/' %s",
+		 scene.agent.config);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(agent_tierctl(&scene.agent, "reload", output, sizeof(output)), 0);
+	agent_control(&scene.agent, "hello tier=large\n");
+	need_status("large", "large", "steady", 0);
+	agent_control(&scene.agent, "task-begin id=a tier=large\ntask-begin id=b\n");
+	need_status("large", "large", "steady", 2);
+	agent_control(&scene.agent, "pin tier=medium\n");
+	need_line("switch ", &line);
+	line_value(&line, "seq", seq, sizeof(seq));
+	answer("draining", seq);
+	need_status("medium", "large", "draining", 2);
+	agent_control(&scene.agent, "task-end id=a ms=900 ok=1\n");
+	need_status("medium", "large", "draining", 1);
+	agent_control(&scene.agent, "task-end id=b ms=900 ok=1\n");
+	answer("loading", seq);
+	need_status("medium", "large", "loading", 0);
+	answer("done", seq);
+	agent_control(&scene.agent, "task-begin id=c\n");
+	need_status("medium", "medium", "steady", 1);
+	agent_stop(&scene.agent, SIGTERM);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(failing_tier_is_left_and_people_are_told),
 		TEST(bad_task_lines_change_nothing),
+		TEST(status_shows_wanted_actual_and_what_runs),
 		TEST(slow_tier_is_left_and_the_recording_replays_the_same),
 	};
 

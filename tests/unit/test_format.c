@@ -322,7 +322,8 @@ static void test_status_as_text(void **state)
 	assert_true(format_status_text(status, &AGENT, &LADDER, text, sizeof(text)) > 0);
 	for (const char *at = text; *at; at++)
 		assert_true(*at == '\n' || (*at >= 0x20 && *at < 0x7f));
-	assert_non_null(strstr(text, "tier        wanted small, actual large, draining\n"));
+	assert_non_null(strstr(
+		text, "tier        wanted small, actual large, draining, 0 tasks running\n"));
 	assert_non_null(strstr(text, "lost        urgent-ring 3\n"));
 	assert_non_null(strstr(text, "host-memory 0: 8.0 GiB of 16.0 GiB used (50%), model 3.0"));
 	assert_int_equal(format_status_text(status, &AGENT, &LADDER, text, 200), -EMSGSIZE);

@@ -228,11 +228,12 @@ int format_status_json(const struct engine_status *status, const struct status_a
 static void text_state(struct text *text, const struct engine_status *status,
 		       const struct ladder *ladder)
 {
-	text_add(text, "tier        wanted %s, actual %s%s, %s",
+	text_add(text, "tier        wanted %s, actual %s%s, %s, %" PRIu32 " task%s running",
 		 format_tier_name(ladder, status->wanted_tier),
 		 format_tier_name(ladder, status->actual_tier),
 		 status->is_tier_assumed ? " (assumed: no manager said so)" : "",
-		 switch_state_name(status->switch_state));
+		 switch_state_name(status->switch_state), status->tasks.running,
+		 status->tasks.running == 1 ? "" : "s");
 	if (!status->is_started)
 		text_add(text, ", warming up");
 	if (status->is_paused)
