@@ -66,7 +66,7 @@ BENCHES      := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/
 
 .PHONY: all help deps run demo test test-quick e2e e2e-short bench bench-latency bench-cost unit-tests kernel-tests \
         vm-tests benches vmtest tidy \
-        vmtest-all vmtest-soak check install uninstall clean vmlinux vmlinux-arm64 format
+        vmtest-all vmtest-soak gpu-check check install uninstall clean vmlinux vmlinux-arm64 format
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -136,6 +136,11 @@ $(BUILD)/check/%.tidy: %.c $(BUILD)/%.o .clang-tidy
 	$(Q)clang-tidy --quiet $(if $(filter tests/%,$<),--checks=-clang-analyzer-*) $< -- \
 		-std=gnu11 $(CPPFLAGS) -Itests/kernel -Itests/e2e 2>$@.log || { cat $@.log; exit 1; }
 	@mv $@.log $@
+
+gpu-check: ## the agent beside nvidia-smi, on a machine with an NVIDIA GPU (root): two minutes
+	scripts/setup.sh run
+	$(MAKE) --no-print-directory all $(BUILD)/tests/tools/gpu_hog $(BUILD)/tests/bench/bench_nvml
+	scripts/gpu-check.sh
 
 check: ## formatting, static analysis, layer rules
 	scripts/check.sh
