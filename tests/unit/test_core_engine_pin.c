@@ -239,6 +239,42 @@ static void test_policy_decides_below_an_overridden_pin(void **state)
 	assert_string_equal(rig_actual(rig), "medium");
 }
 
+/* The adaptive policy steps up over several rungs at once, and has learned to do so early. */
+static const char *step_up_after_surges(bool is_pinned)
+{
+	config.policy = POLICY_ADAPTIVE;
+	config.stabilization_ns = SECONDS(300);
+	config.stabilization_min_ns = SECONDS(30);
+	start("large");
+	rig_run(rig, SECONDS(1000), NULL);
+	if (is_pinned)
+		pin("medium");
+	if (is_pinned)
+		carry_out();
+	rig->others_bytes = 80 * GB;
+	rig_run(rig, SECONDS(3), NULL);
+	assert_int_equal(last_switch()->mode, SWITCH_IMMEDIATE);
+	carry_out();
+	assert_string_equal(rig_actual(rig), "tiny");
+	assert_int_equal(pinned()->is_overridden, is_pinned);
+	rig->others_bytes = 10 * GB;
+	for (int s = 0; s < 3600 && strcmp(rig_wanted(rig), "tiny") == 0; s++)
+		rig_run(rig, SECONDS(1), NULL);
+	return rig_wanted(rig);
+}
+
+static void test_no_policy_steps_up_over_an_overridden_pin(void **state)
+{
+	(void)state;
+	assert_string_equal(step_up_after_surges(false), "large");
+	rig_free(rig);
+	assert_string_equal(step_up_after_surges(true), "medium");
+	carry_out();
+	assert_false(pinned()->is_overridden);
+	rig_run(rig, SECONDS(3600), NULL);
+	assert_string_equal(rig_wanted(rig), "medium");
+}
+
 /* Pinned in the band: the way back asks for more than a pin does, so that it does not take turns.
  */
 static void test_the_way_back_needs_room(void **state)
@@ -258,6 +294,31 @@ static void test_the_way_back_needs_room(void **state)
 			    strcmp(rig->lines[i].to, "large") != 0);
 	pin("large"); /* but a person may insist */
 	rig_run(rig, SECONDS(2), NULL);
+	assert_string_equal(last_switch()->to, "large");
+}
+
+/* Others have lately been at what large would have had no room beside: as near to it as may be. */
+static void test_the_way_back_needs_room_at_the_recent_peak(void **state)
+{
+	(void)state;
+	config.stabilization_ns = SECONDS(100);
+	start("large");
+	pin("large");
+	rig->others_bytes = 55 * GB;
+	rig_run(rig, SECONDS(2), NULL);
+	rig_ack(rig, ACK_DONE);
+	assert_string_equal(rig_actual(rig), "small");
+	rig->others_bytes = 30 * GB;
+	rig_run(rig, SECONDS(90), NULL);
+	rig->others_bytes = 46 * GB;
+	rig_run(rig, SECONDS(2), NULL);
+	rig->others_bytes = 30 * GB;
+	rig_run(rig, SECONDS(60), NULL);
+	assert_int_equal(switches(REASON_PINNED), 1);
+	assert_string_equal(last_switch()->to, "medium");
+	carry_out();
+	assert_true(pinned()->is_overridden);
+	rig_run(rig, SECONDS(110), NULL);
 	assert_string_equal(last_switch()->to, "large");
 }
 
@@ -319,7 +380,9 @@ int main(void)
 		TEST(test_emergency_overrides_and_calm_brings_it_back),
 		TEST(test_oom_and_urgent_stall_override),
 		TEST(test_policy_decides_below_an_overridden_pin),
+		TEST(test_no_policy_steps_up_over_an_overridden_pin),
 		TEST(test_the_way_back_needs_room),
+		TEST(test_the_way_back_needs_room_at_the_recent_peak),
 		TEST(test_failed_load_overrides_and_is_damped),
 		TEST(test_a_drain_that_does_not_end_is_tried_again),
 		TEST(test_step_up_is_called_off_over_the_limit),
