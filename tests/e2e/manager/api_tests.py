@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 
-from rig import main, wait_for
+from rig import in_parallel, main, wait_for
 
 STAND_IN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "api_server.py")
 KINDS = ("llama-server", "llama-swap", "ollama")
@@ -54,7 +54,7 @@ def order(rig, seq, to, origin, last="done", **more):
 
 def for_each_kind(test):
     def run(rig):
-        for kind in KINDS:
+        def run_kind(kind):
             other = type(rig)()
             try:
                 test(other, kind)
@@ -63,6 +63,7 @@ def for_each_kind(test):
                 raise
             finally:
                 other.close()
+        in_parallel(run_kind, KINDS)
     run.__name__ = test.__name__
     return run
 
@@ -209,4 +210,4 @@ def real_llama_server(rig):
 
 if "LLAMA_SERVER" in os.environ:
     main([real_llama_server])
-main([value for name, value in sorted(globals().items()) if name.startswith("test_")])
+main([value for name, value in sorted(globals().items()) if name.startswith("test_")], 2)

@@ -374,4 +374,4 @@ def test_a_manager_of_root_becomes_its_user(rig):
     rig.need_log("(?m)^nobody$")
 
 
-main([value for name, value in sorted(globals().items()) if name.startswith("test_")])
+main([value for name, value in sorted(globals().items()) if name.startswith("test_")], 3)

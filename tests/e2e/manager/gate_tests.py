@@ -5,10 +5,9 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import time
 
-from rig import BUILD, MANAGER, SERVER, Load, is_alive, main, wait_for
+from rig import MANAGER, SERVER, Load, is_alive, main, wait_for
 
 
 def begin(rig, tier, **config):
@@ -193,7 +192,7 @@ def test_waiting_has_limits(rig):
     """In number (429) and in time (503)."""
     begin(rig, "small", gate="wait = 2s\nmax_requests = 3\n",
           tiers={"large": f"start = exec python3 {SERVER} $TIER $TIER_PORT --load 30\n"
-                          "load_timeout = 6s\n"})
+                          "load_timeout = 4s\n"})
     rig.switch(1, "large", origin="small")
     rig.need("^ack seq=1 state=loading")
     waiting = Load(rig, 3)
@@ -350,4 +349,4 @@ def test_two_tiers_with_one_address_are_refused(rig):
     assert result.returncode == 2 and "has the same" in result.stderr, result
 
 
-main([value for name, value in sorted(globals().items()) if name.startswith("test_")])
+main([value for name, value in sorted(globals().items()) if name.startswith("test_")], 2)

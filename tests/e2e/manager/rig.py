@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the tests of tier-manager share: a run directory with real FIFOs and the agent's end of
 them, a real manager with a config of its own, real servers, and clients."""
+import concurrent.futures
 import json
 import os
 import re
 import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,15 +20,21 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.a
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 MANAGER = os.path.join(BUILD, "tier-manager")
 SERVER = os.path.join(ROOT, "tests/tools/model_server.py")
+ports_lock = threading.Lock()
+ports_given = set()
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    """Each is given once: tests run beside each other."""
+    ports = []
+    with ports_lock:
+        while len(ports) < count:
+            with socket.socket() as each:
+                each.bind(("127.0.0.1", 0))
+                port = each.getsockname()[1]
+            if port not in ports_given:
+                ports_given.add(port)
+                ports.append(port)
     return ports
 
 
@@ -166,13 +172,8 @@ class Rig:
             self.manager.kill()
             self.manager.wait()
         self.close_agent()
-        left = [pid for pid in pids if is_alive(pid)]
-        if left:
-            time.sleep(1)
-        left = [pid for pid in left if is_alive(pid)]
         shutil.rmtree(self.dir)
-        if left:
-            raise AssertionError(f"processes are left: {left}")
+        wait_for(lambda: not any(is_alive(pid) for pid in pids), f"of {pids} none is left", 5)
 
     # ---- clients ---------------------------------------------------------------------------------
 
@@ -225,24 +226,36 @@ class Load(threading.Thread):
         return self.results
 
 
-def main(tests):
-    """Runs every test with a rig of its own, or those that are named; prints `ok NAME`."""
-    failed = 0
-    for test in tests:
-        name = test.__name__
-        if len(sys.argv) > 1 and name not in sys.argv[1:]:
-            continue
-        rig = Rig()
+def in_parallel(function, values):
+    """function(value) for each at once: most of the time they wait."""
+    with concurrent.futures.ThreadPoolExecutor(len(values)) as pool:
+        futures = [pool.submit(function, value) for value in values]
+    for future in futures:
+        future.result()
+
+
+def run_test(test):
+    """Prints `ok NAME`, or what the manager said, the reason and `not ok NAME`. Whether it is ok."""
+    rig = Rig()
+    said = "(no log)"
+    try:
         try:
-            try:
-                test(rig)
-            except BaseException:
-                print(rig.log() if os.path.exists(rig.log_path) else "(no log)")
-                raise
-            finally:
-                rig.close()
-            print(f"ok {name}", flush=True)
-        except Exception as error:
-            failed = 1
-            print(f"{type(error).__name__}: {error}\nnot ok {name}", flush=True)
-    sys.exit(failed)
+            test(rig)
+        finally:
+            if os.path.exists(rig.log_path):
+                said = rig.log()
+            rig.close()
+    except Exception as error:
+        print(f"{said}{type(error).__name__}: {error}\nnot ok {test.__name__}\n", end="", flush=True)
+        return False
+    print(f"ok {test.__name__}\n", end="", flush=True)
+    return True
+
+
+def main(tests, at_once=1):
+    """Runs every test with a rig of its own, or those that are named, some beside each other: most
+    of the time they wait."""
+    wanted = [test for test in tests if len(sys.argv) == 1 or test.__name__ in sys.argv[1:]]
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        results = list(pool.map(run_test, wanted))
+    sys.exit(not all(results))
