@@ -17,8 +17,8 @@ RUN_PACKAGES=(bpftool clang gcc libbpf-dev libc6-dev libcmocka-dev libcsv-dev
 VM_PACKAGES=(busybox-static cpio kmod qemu-system-x86 xz-utils)
 VM_ARM64_PACKAGES=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm)
 BENCH_PACKAGES=(bpftrace libbpf-tools linux-perf)
-TEST_PACKAGES=(clang-format clang-tidy cppcheck g++ git haproxy jq linux-perf mandoc python3
-	python3-aiohttp shellcheck universal-ctags)
+TEST_PACKAGES=(clang-format clang-tidy cppcheck curl g++ git haproxy iproute2 jq linux-perf mandoc
+	pyflakes3 python3 python3-aiohttp shellcheck systemd universal-ctags)
 E2E_PACKAGES=(earlyoom g++ git haproxy python3-aiohttp)
 # Debian's npm comes with hundreds of packages, and in the way of other Node.js distributions.
 command -v npm >/dev/null || E2E_PACKAGES+=(npm)

@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
             was_healthy = True
             self.answer(200, {"status": "ok"})
         elif options.then:
-            self.answer(options.then, {"status": "?"})
+            self.answer(options.then, {"status": "ok" if options.then == 200 else "bad"})
         else:
             time.sleep(3600)
 

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -86,8 +87,18 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret_argument
 	return 0;
 }
 
-static int become_user(const char *name)
+/* In /run only root can make it. One that is there already keeps its owner. */
+static void make_work_dir(const char *path, const struct passwd *user)
 {
+	if (mkdir(path, 0700) < 0)
+		return;
+	if (lchown(path, user->pw_uid, user->pw_gid) < 0)
+		fprintf(stderr, "tier-manager: %s: %s\n", path, strerror(errno));
+}
+
+static int become_user(const struct manager_config *config)
+{
+	const char *name = config->user;
 	const struct passwd *user;
 
 	if (geteuid() != 0)
@@ -104,6 +115,7 @@ static int become_user(const char *name)
 	}
 	if (user->pw_uid == 0)
 		return 0;
+	make_work_dir(config->work_dir, user);
 	if (initgroups(name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
 	    setuid(user->pw_uid) < 0) {
 		fprintf(stderr, "tier-manager: cannot become %s: %s\n", name, strerror(errno));
@@ -137,6 +149,6 @@ int main(int argc, char **argv)
 	}
 	if (arguments.mode == MODE_PRINT_GATE)
 		return gate_write_config(&manager.config, stdout) < 0;
-	status = become_user(manager.config.user);
+	status = become_user(&manager.config);
 	return status != 0 ? status : manager_run(&manager);
 }

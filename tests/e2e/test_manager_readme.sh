@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The quick starts and units of tier-manager's README, as they stand there. test_manager_readme.sh [TEST...]
+exec python3 "$(dirname "$0")/manager/readme_tests.py" "$@"
