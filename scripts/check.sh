@@ -8,7 +8,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 SELF=$root/scripts/check.sh
-CHECKS=(format tidy cppcheck shellcheck layers licences paths length man)
+CHECKS=(format tidy cppcheck shellcheck pyflakes layers licences paths length man)
 BUILD=${BUILD:-build}
 FUNCTION_LINES_MAX=60
 FILE_LINES_MAX=450
@@ -57,6 +57,10 @@ check_cppcheck() {
 
 check_shellcheck() {
 	script_files | xargs -r shellcheck -x
+}
+
+check_pyflakes() {
+	tracked_files '*.py' | existing | xargs -r pyflakes3
 }
 
 check_layers() {
