@@ -164,6 +164,21 @@ static void test_hole_in_psi(void **state)
 	assert_int_equal(made[0].source.source, SOURCE_PSI);
 }
 
+/* 90 years of 65,536 CPUs are more nanoseconds than 64 bits hold. */
+static void test_totals_stop_at_the_largest(void **state)
+{
+	struct csv_row row = row_at(SECONDS(1), 30e9);
+
+	(void)state;
+	row.cpus = 65536;
+	row.cpu_others = 1;
+	make_first(&row);
+	row.time_ns += SECONDS(UINT64_C(2840000000));
+	assert_true(make_one(&row)->cpu_busy_ns == UINT64_MAX);
+	row.time_ns += SECONDS(1);
+	assert_true(make_one(&row)->cpu_busy_ns == UINT64_MAX);
+}
+
 /* What the engine takes for others' use is mem_others, whatever tier it has in place. */
 static void test_others_are_exact(void **state)
 {
@@ -218,6 +233,7 @@ int main(void)
 		cmocka_unit_test_setup(test_other_units_are_scaled, set_up),
 		cmocka_unit_test_setup(test_shares_become_totals, set_up),
 		cmocka_unit_test_setup(test_hole_in_psi, set_up),
+		cmocka_unit_test_setup(test_totals_stop_at_the_largest, set_up),
 		cmocka_unit_test_setup(test_others_are_exact, set_up),
 		cmocka_unit_test_setup(test_stall_has_an_effect, set_up),
 	};

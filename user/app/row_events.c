@@ -13,9 +13,12 @@ void row_events_init(struct row_events *events)
 	events->totals.psi_mem_some_ns = NS_PER_S;
 }
 
+/* Two rows may lie so far apart that the time of all CPUs is more than 64 bits hold. */
 static void add_share(uint64_t *total_ns, double share, uint64_t step_ns)
 {
-	*total_ns = units_plus(*total_ns, (uint64_t)round(share * (double)step_ns));
+	double added_ns = round(share * (double)step_ns);
+
+	*total_ns = units_plus(*total_ns, added_ns < 0x1p64 ? (uint64_t)added_ns : UINT64_MAX);
 }
 
 static void add_totals(struct event_sample *totals, const struct csv_row *row, uint64_t step_ns)
