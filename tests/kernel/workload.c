@@ -123,7 +123,8 @@ static bool group_join(const char *group)
 	return fd >= 0 && write(fd, "0", 1) == 1;
 }
 
-static void child_run(const struct workload *workload)
+/* ready_fd is closed as soon as the process is where it belongs. */
+static void child_run(const struct workload *workload, int ready_fd)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(WORKLOAD_SECONDS_MAX);
@@ -141,6 +142,7 @@ static void child_run(const struct workload *workload)
 	}
 	if (workload->nice && setpriority(PRIO_PROCESS, 0, workload->nice) < 0)
 		_exit(96);
+	close(ready_fd);
 	for (int i = 1; i < workload->threads; i++) {
 		pthread_t thread;
 
@@ -153,11 +155,20 @@ static void child_run(const struct workload *workload)
 
 pid_t workload_start(const struct workload *workload)
 {
+	int ready[2];
+	char nothing;
+
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
-	if (pid == 0)
-		child_run(workload);
+	if (pid == 0) {
+		close(ready[0]);
+		child_run(workload, ready[1]);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &nothing, 1), 0);
+	close(ready[0]);
 	return pid;
 }
 

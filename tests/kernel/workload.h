@@ -37,7 +37,8 @@ void workload_grow(const struct workload *workload);   /* touch bytes of new mem
 void workload_leak(const struct workload *workload);   /* the same, but slowly */
 void workload_pause(const struct workload *workload);  /* wait */
 
-/* Forks; the child joins its groups and pins itself before it runs. Fails the test on error. */
+/* Forks; returns when the child has joined its groups and pinned itself. Fails the test on error.
+ */
 pid_t workload_start(const struct workload *workload);
 
 /* Kills and reaps. Returns the wait status. */

@@ -182,6 +182,15 @@ static int start_keeper(struct agent *agent)
 	return state_keeper_start(&options, &state->keeper);
 }
 
+/* What a killed agent left would be taken by a later one for the last that there was. */
+static void drop_snapshot(struct agent *agent)
+{
+	agent->state.run_fd = open_run_dir(agent);
+	if (agent->state.run_fd >= 0)
+		unlinkat(agent->state.run_fd, SNAPSHOT_NAME, 0);
+	release(agent);
+}
+
 void agent_state_open(struct agent *agent)
 {
 	struct agent_state *state = &agent->state;
@@ -189,8 +198,11 @@ void agent_state_open(struct agent *agent)
 	bool is_kept = !agent->config.is_dry_run;
 	int result;
 
-	if (!path[0])
+	if (!path[0]) {
+		if (is_kept)
+			drop_snapshot(agent);
 		return;
+	}
 	state->dir_fd = open_dir(path, state->name);
 	result = state->dir_fd < 0 ? state->dir_fd : 0;
 	if (result == 0 && is_kept)

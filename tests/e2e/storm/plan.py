@@ -20,16 +20,16 @@ class Size:
     capacity: int
     memory: dict
     lead_s: int  # before a storm
-    calm_s: int  # after it
+    calm_s: tuple  # after it: the least and the most
     last_calm_s: int  # after the last one
     tail_s: int  # of it, for those whose tier never changes
 
 
 SIZES = {
     "full": Size(1536 * MIB, {"large": 1010 * MIB, "medium": 290 * MIB, "small": 80 * MIB},
-                 3, 48, 48, 48),
+                 3, (40, 80), 60, 60),
     "short": Size(700 * MIB, {"large": 330 * MIB, "medium": 110 * MIB, "small": 60 * MIB},
-                  3, 7, 45, 5),
+                  3, (7, 7), 45, 5),
 }
 
 
@@ -80,13 +80,14 @@ class Phase:
     end_s: float
 
 
-def timeline(storms, size, can_switch):
-    """The phases of a run, one after the other."""
+def timeline(seed, storms, size, can_switch):
+    """The phases of a run, one after the other; no two calms are as long, as on a real host."""
+    rng = random.Random(seed + 3)
     phases, now = [], 0.0
     for storm in storms:
         begin = now + size.lead_s
         end = begin + storm.seconds
-        calm = size.calm_s if storm is not storms[-1] else (
+        calm = rng.randint(*size.calm_s) if storm is not storms[-1] else (
             size.last_calm_s if can_switch else size.tail_s)
         phases.append(Phase(storm, now, begin, end, end + calm))
         now = end + calm

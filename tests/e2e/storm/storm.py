@@ -101,7 +101,7 @@ async def play(context, setup, phases, load, data_file):
 async def run_setup(context, name, storms, rate, data_file):
     """One set-up through all storms."""
     setup = SETUPS[name](context)
-    phases = plan.timeline(storms, context.size, setup.can_switch)
+    phases = plan.timeline(plan.SEED, storms, context.size, setup.can_switch)
     load = Load(setup.url, plan.requests(plan.SEED, rate, phases[-1].end_s))
     samples = []
     for tier in plan.TIERS:
