@@ -106,7 +106,7 @@ static void test_unseen_remains_of_the_order_of_the_age(void **state)
 	(void)state;
 	spells_open(&spells, SECONDS(100));
 	ask(400);
-	assert_false(answers.is_seen);
+	assert_false(answers.is_known);
 	assert_int_equal(answers.count, 3);
 	assert_true(has_answer(100) && has_answer(300) && has_answer(900));
 	assert_int_equal(spells_mean_ns(&answers, UINT64_MAX), SECONDS(1300) / 3);
@@ -119,10 +119,23 @@ static void test_seen_spell_stands_for_itself_shorter_and_longer(void **state)
 	live_through(0, 1000);
 	spells_open(&spells, SECONDS(2000));
 	ask(2100);
-	assert_true(answers.is_seen);
+	assert_false(answers.is_known);
 	assert_int_equal(answers.count, 6);
 	assert_true(has_answer(750) && has_answer(900) && has_answer(1050));
 	assert_true(answers.answer[0].weight > 3 * answers.answer[answers.count - 1].weight);
+}
+
+/* One or two may have been chance. */
+static void test_three_seen_make_it_known(void **state)
+{
+	(void)state;
+	for (uint64_t seen = 1; seen <= 3; seen++) {
+		live_through(2000 * seen, 2000 * seen + 1000);
+		spells_open(&spells, SECONDS(2000 * seen + 1100));
+		ask(2000 * seen + 1200);
+		assert_int_equal(answers.is_known, seen == 3);
+		spells_break(&spells, SECONDS(2000 * seen + 1200), SECONDS(300));
+	}
 }
 
 static void test_what_did_not_last_as_long_says_nothing(void **state)
@@ -131,7 +144,7 @@ static void test_what_did_not_last_as_long_says_nothing(void **state)
 	live_through(0, 100);
 	spells_open(&spells, SECONDS(2000));
 	ask(2400);
-	assert_false(answers.is_seen);
+	assert_false(answers.is_known);
 	assert_int_equal(answers.count, 3);
 }
 
@@ -145,7 +158,7 @@ static void test_regular_intervals_are_preferred(void **state)
 		live_through(begins_s[i], 600 * (i + 1));
 	spells_open(&spells, SECONDS(3700));
 	ask(3900);
-	assert_true(answers.is_seen);
+	assert_true(answers.is_known);
 	assert_true(has_answer(300));
 	assert_true(spells_ends_permyriad(&answers, SECONDS(340)) > 8000);
 	assert_true(spells_ends_permyriad(&answers, SECONDS(250)) < 2000);
@@ -247,6 +260,7 @@ int main(void)
 		cmocka_unit_test_setup(test_unseen_remains_of_the_order_of_the_age, set_up),
 		cmocka_unit_test_setup(test_seen_spell_stands_for_itself_shorter_and_longer,
 				       set_up),
+		cmocka_unit_test_setup(test_three_seen_make_it_known, set_up),
 		cmocka_unit_test_setup(test_what_did_not_last_as_long_says_nothing, set_up),
 		cmocka_unit_test_setup(test_regular_intervals_are_preferred, set_up),
 		cmocka_unit_test_setup(test_irregular_intervals_are_not_asked, set_up),

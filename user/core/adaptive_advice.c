@@ -93,7 +93,7 @@ static bool is_break_due(const struct adaptive *adaptive, const struct adaptive_
 	if (!spells->is_open)
 		return false;
 	spells_ask(spells, in->now_ns, &answers);
-	return answers.is_seen &&
+	return answers.is_known &&
 	       spells_ends_permyriad(&answers, units_plus(in->costs->drain_ns[in->serving],
 							  RECURRENCE_AHEAD_NS)) >=
 		       TRUST_MIN_PERMYRIAD;

@@ -7,7 +7,7 @@
 
 enum {
 	BLUR_COUNT = 3, /* each spell that was seen stands for itself, a shorter and a longer one */
-	BLUR_KNOWN_MIN = 3, /* spells from which their variation can be told */
+	KNOWN_MIN = 3,  /* spells from which it can be told how alike they are */
 	BLUR_UNKNOWN_PERMYRIAD = 1500,
 	BLUR_MIN_PERMYRIAD = 200,
 	BLUR_MAX_PERMYRIAD = 2500,
@@ -94,7 +94,7 @@ static void add_answer(struct spell_answers *answers, uint64_t remaining_ns, uin
 
 static uint64_t blur_permyriad(const struct spell_history *history)
 {
-	if (history->count < BLUR_KNOWN_MIN)
+	if (history->count < KNOWN_MIN)
 		return BLUR_UNKNOWN_PERMYRIAD;
 	return units_min(
 		units_max(UINT64_C(3) * variation_permyriad(history) / 2, BLUR_MIN_PERMYRIAD),
@@ -117,7 +117,7 @@ static void add_seen(const struct spell_history *history, uint64_t age_ns,
 					   (uint64_t)SEEN_WEIGHT * (1 + history->count));
 		}
 	}
-	answers->is_seen = answers->count > 0;
+	answers->is_known = answers->count > 0 && history->count >= KNOWN_MIN;
 }
 
 /* The quartiles of what Gott's rule says. */

@@ -45,7 +45,7 @@ struct spell_answer {
 
 struct spell_answers {
 	uint32_t count;
-	bool is_seen; /* some of it was seen, not only concluded from the age */
+	bool is_known; /* enough was seen, and some of it lasted longer than this one has */
 	struct spell_answer answer[SPELLS_ANSWERS_MAX];
 };
 

@@ -19,6 +19,7 @@ class Size:
     """A small host and its ladder: what tiers take is said as tierd.conf needs it."""
     capacity: int
     memory: dict
+    first_calm_s: int  # before all storms
     lead_s: int  # before a storm
     calm_s: tuple  # after it: the least and the most
     last_calm_s: int  # after the last one
@@ -27,9 +28,9 @@ class Size:
 
 SIZES = {
     "full": Size(1536 * MIB, {"large": 1010 * MIB, "medium": 290 * MIB, "small": 80 * MIB},
-                 3, (40, 80), 60, 60),
+                 20, 3, (65, 95), 60, 60),
     "short": Size(700 * MIB, {"large": 330 * MIB, "medium": 110 * MIB, "small": 60 * MIB},
-                  3, (7, 7), 45, 5),
+                  0, 3, (7, 7), 45, 5),
 }
 
 
@@ -83,13 +84,13 @@ class Phase:
 def timeline(seed, storms, size, can_switch):
     """The phases of a run, one after the other; no two calms are as long, as on a real host."""
     rng = random.Random(seed + 3)
-    phases, now = [], 0.0
+    phases, now = [], float(size.first_calm_s)
     for storm in storms:
         begin = now + size.lead_s
         end = begin + storm.seconds
         calm = rng.randint(*size.calm_s) if storm is not storms[-1] else (
             size.last_calm_s if can_switch else size.tail_s)
-        phases.append(Phase(storm, now, begin, end, end + calm))
+        phases.append(Phase(storm, now if phases else 0.0, begin, end, end + calm))
         now = end + calm
     return phases
 

@@ -35,6 +35,7 @@ class Tierd(OneServer):
     def write_agent_config(self):
         """tierd.conf"""
         lines = ["[agent]", f"run_dir = {self.run_dir}", f"decisions = {self.decisions}",
+                 "state_file =",  # each run begins as on the first day
                  f"record = {self.context.out / 'tierd.trace'}", "source = bpf",
                  f"ignore_nice = {IGNORE_NICE}",
                  "[model]", f"cgroup = {self.context.host.part('model')}",
