@@ -3,6 +3,7 @@
  * Options of the agent itself: each is set to two values, and what it promises must differ. (Those
  * of the engine are tested in tests/unit, with invented time.)
  */
+#include <grp.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -214,6 +215,56 @@ static void model_pid_file_names_the_model(void **state)
 	agent_stop(&scene.agent, SIGTERM);
 }
 
+static void assert_owned(const char *name, gid_t group, mode_t mode)
+{
+	char path[512];
+	struct stat info;
+
+	snprintf(path, sizeof(path), "%s/%s", scene.agent.run_dir, name);
+	assert_int_equal(stat(path, &info), 0);
+	assert_int_equal(info.st_gid, group);
+	assert_int_equal(info.st_mode & 07777, mode);
+}
+
+/* Which group every system has, but for root's, is for the system to say. */
+static void control_group_is_whose_the_fifos_are(void **state)
+{
+	(void)state;
+	static const char format[] = "[agent]\nsource = poll\ncontrol_group = %s\n"
+				     "[tier large]\nmemory = 100M\n";
+	const struct group *some = getgrent();
+	char config[512], command[1024], path[512];
+
+	while (some && some->gr_gid == 0)
+		some = getgrent();
+	assert_non_null(some);
+	gid_t group = some->gr_gid;
+
+	snprintf(config, sizeof(config), format, some->gr_name);
+	endgrent();
+	agent_start(&scene.agent, config, NULL);
+	assert_owned("control.fifo", group, 0620);
+	assert_owned("manager.fifo", group, 0640);
+	assert_owned("replies", group, 01730);
+	snprintf(
+		command, sizeof(command),
+		"timeout 5 %s --config %s --run-dir %s/other --state-file= --control-group=no-such "
+		"2>&1 | grep -q 'agent.control_group: there is no group no-such$'",
+		build_path("tierd", path, sizeof(path)), scene.agent.config, scene.agent.dir);
+	assert_int_equal(system(command), 0);
+	snprintf(command, sizeof(command), "sed -i 's/^control_group.*/control_group =/' %s",
+		 scene.agent.config);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(agent_tierctl(&scene.agent, "reload", command, sizeof(command)), 1);
+	assert_non_null(strstr(command, "restart"));
+	agent_stop(&scene.agent, SIGTERM);
+	agent_restart(&scene.agent, NULL);
+	assert_owned("control.fifo", 0, 0600);
+	assert_owned("manager.fifo", 0, 0600);
+	assert_owned("replies", 0, 0700);
+	agent_stop(&scene.agent, SIGTERM);
+}
+
 /* What `detect --write` writes is a config that the agent runs with as it is. */
 static void detected_config_runs_as_it_is(void **state)
 {
@@ -251,6 +302,7 @@ int main(void)
 		cmocka_unit_test_teardown(ignore_nice_is_what_does_not_count_as_demand, teardown),
 		cmocka_unit_test_teardown(log_is_how_much_is_said, teardown),
 		cmocka_unit_test_teardown(model_pid_file_names_the_model, teardown),
+		cmocka_unit_test_teardown(control_group_is_whose_the_fifos_are, teardown),
 		cmocka_unit_test_teardown(detected_config_runs_as_it_is, teardown),
 	};
 

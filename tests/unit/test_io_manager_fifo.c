@@ -66,8 +66,8 @@ static int set_up(void **state)
 	assert_non_null(fixture);
 	file_tree_create(&fixture->tree);
 	assert_int_equal(loop_create(&fixture->loop), 0);
-	assert_int_equal(run_dir_open(file_tree_path(&fixture->tree, "run"), &fixture->dir, error,
-				      sizeof(error)),
+	assert_int_equal(run_dir_open(file_tree_path(&fixture->tree, "run"), RUN_DIR_GROUP,
+				      &fixture->dir, error, sizeof(error)),
 			 0);
 	assert_int_equal(manager_fifo_create(&fixture->dir, fixture->loop, &CALLBACKS, fixture,
 					     &fixture->fifo),

@@ -22,8 +22,8 @@ struct fixture {
 
 static int open_dir(struct fixture *fixture)
 {
-	return run_dir_open(file_tree_path(&fixture->tree, "run/tierd"), &fixture->dir,
-			    fixture->error, sizeof(fixture->error));
+	return run_dir_open(file_tree_path(&fixture->tree, "run/tierd"), RUN_DIR_GROUP,
+			    &fixture->dir, fixture->error, sizeof(fixture->error));
 }
 
 static int set_up(void **state)
@@ -105,9 +105,9 @@ static void test_second_agent_is_refused(void **state)
 	struct run_dir second = RUN_DIR_CLOSED;
 
 	assert_int_equal(open_dir(fixture), 0);
-	assert_int_equal(
-		run_dir_open(fixture->dir.path, &second, fixture->error, sizeof(fixture->error)),
-		-EBUSY);
+	assert_int_equal(run_dir_open(fixture->dir.path, RUN_DIR_GROUP, &second, fixture->error,
+				      sizeof(fixture->error)),
+			 -EBUSY);
 	assert_non_null(strstr(fixture->error, "another agent"));
 	assert_int_equal(second.fd, -1);
 	assert_true(file_tree_has(&fixture->tree, "run/tierd/tierd.lock"));
@@ -122,11 +122,12 @@ static void test_bad_directories_are_refused(void **state)
 
 	memset(longest, 'a', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
-	assert_int_equal(run_dir_open("", &fixture->dir, fixture->error, sizeof(fixture->error)),
+	assert_int_equal(run_dir_open("", RUN_DIR_GROUP, &fixture->dir, fixture->error,
+				      sizeof(fixture->error)),
 			 -EINVAL);
-	assert_int_equal(
-		run_dir_open(longest, &fixture->dir, fixture->error, sizeof(fixture->error)),
-		-EINVAL);
+	assert_int_equal(run_dir_open(longest, RUN_DIR_GROUP, &fixture->dir, fixture->error,
+				      sizeof(fixture->error)),
+			 -EINVAL);
 	file_tree_write(&fixture->tree, "run/tierd", "a file");
 	assert_int_equal(open_dir(fixture), -ENOTDIR);
 	assert_non_null(strstr(fixture->error, "run/tierd"));
@@ -207,9 +208,9 @@ static void test_deleted_content_comes_back(void **state)
 	assert_int_equal(run_dir_check(&fixture->dir), 0);
 	assert_int_equal(mkfifoat(fixture->dir.replies_fd, "r.1", 0600), 0);
 	assert_true(file_tree_has(&fixture->tree, "run/tierd/replies/r.1"));
-	assert_int_equal(
-		run_dir_open(fixture->dir.path, &second, fixture->error, sizeof(fixture->error)),
-		-EBUSY);
+	assert_int_equal(run_dir_open(fixture->dir.path, RUN_DIR_GROUP, &second, fixture->error,
+				      sizeof(fixture->error)),
+			 -EBUSY);
 	file_tree_unlink(&fixture->tree, "run/tierd/replies/r.1");
 	empty_dir(fixture);
 	file_tree_write(&fixture->tree, "run/tierd/replies", "a file");
@@ -226,9 +227,9 @@ static void test_another_agent_took_the_lock(void **state)
 
 	assert_int_equal(open_dir(fixture), 0);
 	empty_dir(fixture);
-	assert_int_equal(
-		run_dir_open(fixture->dir.path, &second, fixture->error, sizeof(fixture->error)),
-		0);
+	assert_int_equal(run_dir_open(fixture->dir.path, RUN_DIR_GROUP, &second, fixture->error,
+				      sizeof(fixture->error)),
+			 0);
 	assert_int_equal(run_dir_check(&fixture->dir), -EBUSY);
 	run_dir_close(&fixture->dir); /* removes nothing of the other one's */
 	assert_int_equal(run_dir_check(&second), 0);

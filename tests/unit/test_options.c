@@ -36,6 +36,7 @@ static const struct setting {
 		section, key, text, offsetof(struct app_config, field), 0, text \
 	}
 	APP_STRING("agent", "run_dir", "/tmp/some where", run_dir),
+	APP_STRING("agent", "control_group", "people", control_group),
 	APP_NUMBER("agent", "source", "psi", source, SOURCE_PSI),
 	APP_NUMBER("agent", "window", "200ms", window_ns, 200 * NS_PER_MS),
 	APP_NUMBER("agent", "window_calm", "2s", window_calm_ns, 2 * NS_PER_S),

@@ -394,6 +394,11 @@ static void test_config_commands(void **state)
 	file_tree_write(&rig.tree, "t.conf", "[agent]\nlog = loud\n");
 	assert_int_equal(rig_run(&rig, ARGUMENTS("check-config", path)), TIERCTL_USAGE);
 	assert_non_null(strstr(rig.err, "t.conf:2: agent.log: \"loud\" is not known"));
+	file_tree_write(&rig.tree, "t.conf",
+			"[agent]\ncontrol_group = no-such\n[tier a]\nmemory=1M\n");
+	assert_int_equal(rig_run(&rig, ARGUMENTS("check-config", path)), TIERCTL_USAGE);
+	assert_non_null(
+		strstr(rig.err, "t.conf: agent.control_group: there is no group no-such\n"));
 	assert_int_equal(rig_run(&rig, ARGUMENTS("check-config", "--options")), TIERCTL_OK);
 	assert_int_equal(rig_run(&rig, ARGUMENTS("detect", "--write", path)), TIERCTL_NO);
 	assert_int_equal(rig_run(&rig, ARGUMENTS("detect", "--force", "--write", path, "--preset")),

@@ -158,10 +158,16 @@ static int config_open(struct agent *agent)
 static int run_dir_prepare(struct agent *agent)
 {
 	char error[CONFIG_ERROR_LEN] = "";
-	int result = run_dir_open(agent->config.run_dir, &agent->dir, error, sizeof(error));
+	int result = run_dir_open(agent->config.run_dir, agent->config.control_group, &agent->dir,
+				  error, sizeof(error));
 
 	if (result >= 0)
 		return 0;
+	if (result == -ESRCH) {
+		log_write(&agent->log, LOG_QUIET, "%s: agent.control_group: %s",
+			  agent->config_path ? agent->config_path : "(command line)", error);
+		return AGENT_EXIT_CONFIG;
+	}
 	log_write(&agent->log, LOG_QUIET, "run directory %s: %s", agent->config.run_dir, error);
 	return result == -EACCES || result == -EPERM ? AGENT_EXIT_PRIVILEGE : AGENT_EXIT_RUNTIME;
 }

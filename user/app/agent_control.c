@@ -367,7 +367,8 @@ const struct control_fifo_callbacks agent_control_callbacks = {
 /* What is built from the config at the start and cannot change while the agent runs. */
 static bool config_needs_restart(const struct app_config *a, const struct app_config *b)
 {
-	return strcmp(a->run_dir, b->run_dir) != 0 || a->source != b->source ||
+	return strcmp(a->run_dir, b->run_dir) != 0 ||
+	       strcmp(a->control_group, b->control_group) != 0 || a->source != b->source ||
 	       a->urgent_stall_ns != b->urgent_stall_ns ||
 	       a->report_floor_ns != b->report_floor_ns ||
 	       a->ring_bulk_bytes != b->ring_bulk_bytes ||

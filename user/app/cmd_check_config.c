@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/units.h"
+#include "io/run_dir.h"
 #include "options.h"
 #include "tierctl.h"
 
@@ -11,11 +12,17 @@ static int check_file(const char *path)
 {
 	_cleanup_free_ struct app_config *config = malloc(sizeof(*config));
 	char error[CONFIG_ERROR_LEN];
+	gid_t group;
 
 	if (!config)
 		return TIERCTL_NO;
 	if (config_load_file(path, NULL, config, error, sizeof(error)) < 0) {
 		fprintf(stderr, "%s\n", error);
+		return TIERCTL_USAGE;
+	}
+	if (run_dir_find_group(config->control_group, &group) < 0) {
+		fprintf(stderr, "%s: agent.control_group: there is no group %s\n", path,
+			config->control_group);
 		return TIERCTL_USAGE;
 	}
 	const struct ladder *ladder = &config->engine.ladder;

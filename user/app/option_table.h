@@ -26,6 +26,7 @@ enum option_flag {
 	OPTION_POWER_OF_TWO = 1U << 0,
 	OPTION_REQUIRED = 1U << 1,  /* of a tier */
 	OPTION_NOT_EMPTY = 1U << 2, /* a path that must be said */
+	OPTION_NAME = 1U << 3,      /* a path that is a name, but to people */
 };
 
 struct option_row {

@@ -332,8 +332,9 @@ const char *option_describe(const struct option_row *row, char *buffer, size_t s
 	} else if (row->type == OPTION_TIER) {
 		snprintf(buffer, size, "off or the name of a tier");
 	} else if (row->type == OPTION_PATH) {
-		snprintf(buffer, size, "a path of up to %d bytes without control characters%s",
-			 CONFIG_PATH_LEN - 1, row->flags & OPTION_NOT_EMPTY ? "" : ", or empty");
+		snprintf(buffer, size, "a %s of up to %d bytes without control characters%s",
+			 row->flags & OPTION_NAME ? "name" : "path", CONFIG_PATH_LEN - 1,
+			 row->flags & OPTION_NOT_EMPTY ? "" : ", or empty");
 	} else {
 		snprintf(buffer, size, "yes or no");
 	}

@@ -26,6 +26,7 @@ enum {
 
 #define CONFIG_DEFAULT_PATH "/etc/tierd/tierd.conf"
 #define CONFIG_DEFAULT_RUN_DIR "/run/tierd"
+#define CONFIG_DEFAULT_CONTROL_GROUP "tierd" /* need not exist */
 #define CONFIG_DEFAULT_RECORD_DIR "/var/lib/tierd/traces"
 #define CONFIG_DEFAULT_STATE_FILE "/var/lib/tierd/state"
 
@@ -40,6 +41,7 @@ struct app_config {
 	char min_tier[EVENT_TIER_NAME_LEN]; /* engine.min_tier by name */
 
 	char run_dir[CONFIG_PATH_LEN];
+	char control_group[CONFIG_PATH_LEN]; /* that the FIFOs belong to; "" = none */
 	uint32_t source;         /* enum pressure_source; SOURCE_NONE = auto, the best that works */
 	uint64_t window_ns;      /* between two walks while something presses ... */
 	uint64_t window_calm_ns; /* ... and while nothing does */

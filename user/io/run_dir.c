@@ -26,7 +26,7 @@ enum {
 		01730, /* the group makes FIFOs there; nobody lists them or removes others' */
 	REPLIES_MODE_ALONE = 0700,
 	LOCK_MODE = 0600,
-	GROUP_BUFFER = 4096,
+	GROUP_BUFFER = 64 * 1024, /* names of its members */
 };
 
 __attribute__((format(printf, 4, 5))) static int fail(int err, char *error, size_t error_size,
@@ -40,15 +40,18 @@ __attribute__((format(printf, 4, 5))) static int fail(int err, char *error, size
 	return err;
 }
 
-static gid_t find_group(void)
+int run_dir_find_group(const char *name, gid_t *ret_group)
 {
 	char buffer[GROUP_BUFFER];
 	struct group entry;
 	struct group *found = NULL;
 
-	if (getgrnam_r(RUN_DIR_GROUP, &entry, buffer, sizeof(buffer), &found) || !found)
-		return (gid_t)-1;
-	return entry.gr_gid;
+	if (name[0])
+		(void)getgrnam_r(name, &entry, buffer, sizeof(buffer), &found);
+	if (!found && name[0] && strcmp(name, RUN_DIR_GROUP) != 0)
+		return -ESRCH;
+	*ret_group = found ? found->gr_gid : (gid_t)-1;
+	return 0;
 }
 
 /* mkdir -p; path is at most PATH_MAX - 1 long. Sets *ret_is_created for the last part. */
@@ -97,7 +100,8 @@ static int take_lock(const struct run_dir *dir)
 	return lock_file_take(dir->fd, LOCK_NAME, O_RDWR | O_CREAT, LOCK_MODE);
 }
 
-int run_dir_open(const char *path, struct run_dir *ret_dir, char *error, size_t error_size)
+int run_dir_open(const char *path, const char *group, struct run_dir *ret_dir, char *error,
+		 size_t error_size)
 {
 	_cleanup_(run_dir_close) struct run_dir dir = RUN_DIR_CLOSED;
 	size_t len = strlen(path);
@@ -108,6 +112,9 @@ int run_dir_open(const char *path, struct run_dir *ret_dir, char *error, size_t 
 	if (len == 0 || len >= sizeof(dir.path))
 		return fail(-EINVAL, error, error_size, "run directory: not a path");
 	memcpy(dir.path, path, len);
+	err = run_dir_find_group(group, &dir.group);
+	if (err)
+		return fail(err, error, error_size, "there is no group %s", group);
 	err = make_directories(dir.path, &dir.is_created);
 	if (err)
 		return fail(err, error, error_size, "%s: cannot make it: %s", dir.path,
@@ -118,7 +125,6 @@ int run_dir_open(const char *path, struct run_dir *ret_dir, char *error, size_t 
 	/* Whatever the umask was: the group must get through. */
 	if (dir.is_created && fchmod(dir.fd, DIR_MODE))
 		return fail(-errno, error, error_size, "%s: %s", dir.path, strerror(errno));
-	dir.group = find_group();
 	dir.lock_fd = take_lock(&dir);
 	if (dir.lock_fd == -EBUSY)
 		return fail(-EBUSY, error, error_size, "%s: another agent is running there",

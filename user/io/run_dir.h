@@ -14,13 +14,14 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define RUN_DIR_GROUP "tierd" /* may read manager.fifo and write control.fifo, where it exists */
+/* May read manager.fifo and write control.fifo, unless another is named; it need not exist. */
+#define RUN_DIR_GROUP "tierd"
 
 struct run_dir {
 	int fd;
 	int replies_fd; /* for reply_send() */
 	int lock_fd;
-	gid_t group; /* RUN_DIR_GROUP, or (gid_t)-1 where there is no such group */
+	gid_t group; /* (gid_t)-1 = none: all belongs to the agent's user alone */
 	bool is_created;
 	char path[PATH_MAX];
 };
@@ -28,11 +29,19 @@ struct run_dir {
 #define RUN_DIR_CLOSED ((struct run_dir){.fd = -1, .replies_fd = -1, .lock_fd = -1})
 
 /*
- * Makes path (0755, with its parents) and replies/ in it where they are missing, and takes the
- * lock. Returns 0; -EBUSY if another agent holds it, -EEXIST if something foreign is in the way,
- * or another negative errno; then error says in words what failed, and *ret_dir is untouched.
+ * The group of that name; (gid_t)-1 for "", and for RUN_DIR_GROUP where it does not exist. Returns
+ * 0, or -ESRCH if there is no other group of that name; then *ret_group is untouched.
  */
-int run_dir_open(const char *path, struct run_dir *ret_dir, char *error, size_t error_size);
+int run_dir_find_group(const char *name, gid_t *ret_group);
+
+/*
+ * Makes path (0755, with its parents) and replies/ in it where they are missing, and takes the
+ * lock; group as for run_dir_find_group(). Returns 0; -EBUSY if another agent holds it, -EEXIST if
+ * something foreign is in the way, or another negative errno; then error says in words what failed,
+ * and *ret_dir is untouched.
+ */
+int run_dir_open(const char *path, const char *group, struct run_dir *ret_dir, char *error,
+		 size_t error_size);
 
 /*
  * Whether the lock and replies/ still are ours, as the directory's content may be deleted at any
@@ -59,9 +68,9 @@ struct run_fifo {
 };
 
 /*
- * Makes the FIFO or takes over the one that is there, and sets its owner and mode: group
- * RUN_DIR_GROUP and mode, or just mode_alone where that group does not exist. Returns 0, -EEXIST if
- * something foreign is in the way, or another negative errno. name must stay valid.
+ * Makes the FIFO or takes over the one that is there, and sets its owner and mode: the directory's
+ * group and mode, or just mode_alone where it has none. Returns 0, -EEXIST if something foreign is
+ * in the way, or another negative errno. name must stay valid.
  */
 int run_fifo_make(const struct run_dir *dir, const char *name, mode_t mode, mode_t mode_alone,
 		  struct run_fifo *ret_fifo);
