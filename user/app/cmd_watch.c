@@ -2,6 +2,7 @@
 /* tierctl watch: the agent's decisions, as they are made. */
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "client/client.h"
 #include "tierctl.h"
@@ -10,7 +11,9 @@ static int print_line(void *context, const char *line)
 {
 	(void)context;
 	printf("%s\n", line);
-	return fflush(stdout) ? -EIO : 0;
+	if (fflush(stdout) == 0)
+		return 0;
+	return errno == EPIPE ? -ECANCELED : -EIO;
 }
 
 static int run(const struct tierctl *tierctl)
@@ -20,9 +23,12 @@ static int run(const struct tierctl *tierctl)
 		.is_json = tierctl_get(tierctl, TIERCTL_KEY_JSON) != NULL,
 	};
 	struct tierd_reply reply = {.is_ok = true};
-	int result = tierd_follow(tierctl->run_dir, &line, TIERD_CLIENT_TIMEOUT_MS, print_line,
-				  NULL, &reply);
+	int result = tierd_follow(tierctl->run_dir, &line, TIERD_CLIENT_TIMEOUT_MS, STDOUT_FILENO,
+				  print_line, NULL, &reply);
 
+	/* As `watch | head -1` does. */
+	if (result == -ECANCELED)
+		return TIERCTL_OK;
 	if (result == -EIO)
 		return TIERCTL_NO;
 	if (result < 0)
@@ -42,7 +48,8 @@ static const struct argp_option OPTIONS[] = {
 const struct tierctl_command TIERCTL_WATCH = {
 	.name = "watch",
 	.help = "Print each decision as it is made, with its reason and numbers."
-		"\vUntil Ctrl-C, or until the agent ends. `lost N` stands for decisions that were "
+		"\vUntil Ctrl-C, until nobody reads its output, or until the agent ends. `lost N` "
+		"stands for decisions that were "
 		"not "
 		"read in time.",
 	.options = OPTIONS,

@@ -82,12 +82,13 @@ int tierd_request(const char *run_dir, const struct control_line *line, int time
 /*
  * The same for a reply that goes on (watch): calls on_line with each line behind `ok`, without its
  * newline, until the agent says `end` (0), on_line returns a negative errno (which is returned
- * then), or a signal comes (-EINTR). timeout_ms is for the first line; -EPIPE if the agent goes
- * away later. Where the agent answers with an error, 0 and *ret_error as from tierd_request(); else
- * that is untouched.
+ * then), or a signal comes (-EINTR). output_fd is the pipe that the lines go into, or -1: when
+ * nobody reads that any more it is over (-ECANCELED), also without another line. timeout_ms is for
+ * the first line; -EPIPE if the agent goes away later. Where the agent answers with an error, 0 and
+ * *ret_error as from tierd_request(); else that is untouched.
  */
 int tierd_follow(const char *run_dir, const struct control_line *line, int timeout_ms,
-		 int (*on_line)(void *context, const char *line), void *context,
+		 int output_fd, int (*on_line)(void *context, const char *line), void *context,
 		 struct tierd_reply *ret_error);
 
 /* What such a result means, for people. */

@@ -32,6 +32,7 @@ struct exchange {
 	int replies_fd;
 	int reply_fd;
 	int signal_fd;
+	int output_fd; /* of whoever wants the lines; not ours */
 	uint64_t deadline_ns;
 	char name[PROTOCOL_NAME_LEN]; /* of the reply FIFO, "" = not made */
 	char *text;
@@ -57,6 +58,7 @@ static void exchange_init(struct exchange *exchange, int timeout_ms)
 		.replies_fd = -1,
 		.reply_fd = -1,
 		.signal_fd = -1,
+		.output_fd = -1,
 		.deadline_ns = client_now_ns() + (uint64_t)timeout_ms * NS_PER_MS,
 	};
 }
@@ -131,7 +133,7 @@ static int read_reply(struct exchange *exchange)
 {
 	for (;;) {
 		int r = client_wait(exchange->reply_fd, POLLIN, exchange->deadline_ns,
-				    exchange->signal_fd);
+				    exchange->signal_fd, exchange->output_fd);
 
 		if (r == 0)
 			r = read_some(exchange);
@@ -218,7 +220,7 @@ static int read_line(struct exchange *exchange)
 		if (exchange->len == exchange->size)
 			return -EMSGSIZE;
 		int r = client_wait(exchange->reply_fd, POLLIN, exchange->deadline_ns,
-				    exchange->signal_fd);
+				    exchange->signal_fd, exchange->output_fd);
 		if (r < 0)
 			return r;
 		ssize_t count = read(exchange->reply_fd, exchange->text + exchange->len,
@@ -282,13 +284,14 @@ static int follow(struct exchange *exchange, int (*on_line)(void *context, const
 }
 
 int tierd_follow(const char *run_dir, const struct control_line *line, int timeout_ms,
-		 int (*on_line)(void *context, const char *line), void *context,
+		 int output_fd, int (*on_line)(void *context, const char *line), void *context,
 		 struct tierd_reply *ret_error)
 {
 	struct exchange exchange;
 	sigset_t before;
 
 	exchange_init(&exchange, timeout_ms);
+	exchange.output_fd = output_fd;
 	int r = hold_signals(&exchange, &before);
 	if (r == 0) {
 		exchange.size = REPLY_STEP;

@@ -22,11 +22,12 @@ uint64_t client_now_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-int client_wait(int fd, short events, uint64_t deadline_ns, int signal_fd)
+int client_wait(int fd, short events, uint64_t deadline_ns, int signal_fd, int output_fd)
 {
 	struct pollfd fds[] = {
 		{.fd = fd, .events = events},
 		{.fd = signal_fd, .events = POLLIN},
+		{.fd = output_fd}, /* whether it is broken is always said */
 	};
 
 	for (;;) {
@@ -39,6 +40,8 @@ int client_wait(int fd, short events, uint64_t deadline_ns, int signal_fd)
 			return -errno;
 		if (fds[1].revents)
 			return -EINTR;
+		if (fds[2].revents && !fds[0].revents)
+			return -ECANCELED;
 		return r == 0 ? -ETIMEDOUT : 0;
 	}
 }
@@ -75,7 +78,7 @@ int client_send_line(int dir_fd, const struct control_line *line, uint64_t deadl
 			return written == len ? 0 : -EPROTO;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		r = client_wait(fd, POLLOUT, deadline_ns, signal_fd);
+		r = client_wait(fd, POLLOUT, deadline_ns, signal_fd, -1);
 	}
 	return r == -ETIMEDOUT ? -EAGAIN : r;
 }
@@ -97,7 +100,7 @@ const char *tierd_explain(int result)
 		return "no agent is running there";
 	case -EACCES:
 	case -EPERM:
-		return "no permission (root and group tierd have it)";
+		return "no permission (root and the group of the FIFOs have it)";
 	case -EBUSY:
 		return "there is a reader already";
 	case -ETIMEDOUT:

@@ -22,7 +22,10 @@ int client_open_fifo(int dir_fd, const char *name, int flags);
 int client_send_line(int dir_fd, const struct control_line *line, uint64_t deadline_ns,
 		     int signal_fd);
 
-/* Waits for events on fd. 0; -ETIMEDOUT; -EINTR if signal_fd (-1 = none) became readable. */
-int client_wait(int fd, short events, uint64_t deadline_ns, int signal_fd);
+/*
+ * Waits for events on fd. 0; -ETIMEDOUT; -EINTR if signal_fd (-1 = none) became readable;
+ * -ECANCELED if nobody reads the pipe output_fd (-1 = none) any more.
+ */
+int client_wait(int fd, short events, uint64_t deadline_ns, int signal_fd, int output_fd);
 
 #endif
