@@ -6,6 +6,7 @@ GET /health is 503 while it "loads". POST /v1/completions takes {"ms": N} and an
 {"tier": T} after that long, or, with "stream": true, a line every 50 ms for that long.
 
 model_server.py TIER PORT [--load S] [--die-after S] [--never-healthy] [--ignore-term] [--then STATUS]
+                     [--memory MIB]
 
 --then: after its first good answer GET /health is answered so; 0: never.
 """
@@ -25,9 +26,11 @@ parser.add_argument("--load", type=float, default=0.3)
 parser.add_argument("--die-after", type=float, default=0)
 parser.add_argument("--never-healthy", action="store_true")
 parser.add_argument("--ignore-term", action="store_true")
+parser.add_argument("--memory", type=int, default=0)
 parser.add_argument("--then", type=int, default=200)
 options = parser.parse_args()
 started = time.monotonic()
+memory = b"x" * (options.memory << 20)
 was_healthy = False
 
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """tier-manager with the exec backend: real processes, real FIFOs."""
+import contextlib
 import os
 import re
 import signal
 import subprocess
+import threading
 import time
 
-from rig import MANAGER, SERVER, Rig, is_alive, main, wait_for
+from rig import MANAGER, SERVER, Rig, in_parallel, is_alive, main, wait_for
 
 
 def begin(rig, *arguments, **config):
@@ -239,6 +241,57 @@ def test_a_group_is_gone_before_its_tier_is(rig):
     rig.switch(1, "off")
     rig.need("^ack seq=1 state=done")
     assert not any(is_alive(pid) for pid in out)
+
+
+MEMORY = 100  # MiB of the old tier
+
+
+@contextlib.contextmanager
+def memory_group():
+    """(path, function that tells its use in bytes) of a new memory cgroup."""
+    is_v1 = os.path.isdir("/sys/fs/cgroup/memory")
+    base = "/sys/fs/cgroup/memory" if is_v1 else "/sys/fs/cgroup"
+    if not is_v1:
+        with open(base + "/cgroup.subtree_control", "w") as file:
+            file.write("+memory")
+    path = f"{base}/tierd-manager-{os.getpid()}-{threading.get_ident()}"
+    os.mkdir(path)
+
+    def read_members():
+        with open(path + "/cgroup.procs") as file:
+            return [int(pid) for pid in file.read().split()]
+
+    def read_use():
+        with open(path + ("/memory.usage_in_bytes" if is_v1 else "/memory.current")) as file:
+            return int(file.read())
+    try:
+        yield path, read_use
+    finally:
+        for pid in read_members():
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not read_members(), "the group is empty")
+        os.rmdir(path)
+
+
+def test_done_means_that_the_memory_is_back(rig):
+    """Also where the first process of the server is gone long before the one that has the memory."""
+    def switch(case):
+        backend, mode = case
+        with memory_group() as (group, read_use):
+            other = Rig()
+            try:
+                large = (f"start = echo $$ >{group}/cgroup.procs; python3 {SERVER} $TIER $TIER_PORT "
+                         f"--memory {MEMORY} --ignore-term & wait\n")
+                begin_with(other, "large", backend=backend, tiers={"large": large})
+                assert read_use() > MEMORY << 20
+                other.switch(1, "small", mode=mode)
+                other.need("^ack seq=1 state=done")
+                assert read_use() < MEMORY << 17, read_use()  # an eighth
+                assert other.get(other.ports[2])[0] == 200
+            finally:
+                other.close()
+    in_parallel(switch, [(backend, mode) for backend in ("exec", "haproxy")
+                         for mode in ("planned", "immediate")])
 
 
 def test_an_agent_that_comes_later_and_one_that_goes(rig):
