@@ -2,7 +2,11 @@
 #include "base/read_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
 
 ssize_t read_file_text(int fd, char *buffer, size_t size)
 {
@@ -20,4 +24,18 @@ ssize_t read_file_text(int fd, char *buffer, size_t size)
 		len += (size_t)count;
 	}
 	return (ssize_t)len;
+}
+
+ssize_t read_file_regular(const char *path, char *buffer, size_t size)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
+	ssize_t len = read_file_text(fd, buffer, size);
+
+	return len >= 0 && (size_t)len >= size ? -EFBIG : len;
 }

@@ -12,4 +12,11 @@
  */
 ssize_t read_file_text(int fd, char *buffer, size_t size);
 
+/*
+ * The same of a path that somebody has named, without waiting: a FIFO must not hang us, nor
+ * /dev/zero fill our memory. -EISDIR, -EINVAL for what is no regular file, -EFBIG where size or
+ * more bytes are there, or another negative errno.
+ */
+ssize_t read_file_regular(const char *path, char *buffer, size_t size);
+
 #endif

@@ -7,14 +7,13 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/read_file.h"
 #include "base/units.h"
 #include "base/utf8.h"
 #include "gate_config.h"
@@ -393,38 +392,17 @@ int manager_config_parse(const char *text, size_t len, const char *name,
 	return 0;
 }
 
-static int load_fd(int fd, const char *path, struct manager_config *ret_config, char *error,
-		   size_t error_size)
-{
-	_cleanup_free_ char *text = malloc(TEXT_MAX);
-	struct stat status;
-	size_t len = 0;
-	ssize_t count;
-
-	if (!text || fstat(fd, &status) < 0)
-		return -errno;
-	if (!S_ISREG(status.st_mode))
-		return S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
-	while (len < TEXT_MAX && (count = read(fd, text + len, TEXT_MAX - len)) != 0) {
-		if (count < 0 && errno != EINTR)
-			return -errno;
-		len += count > 0 ? (size_t)count : 0;
-	}
-	if (len == TEXT_MAX)
-		return -EFBIG;
-	return manager_config_parse(text, len, path, ret_config, error, error_size);
-}
-
 int manager_config_load(const char *path, struct manager_config *ret_config, char *error,
 			size_t error_size)
 {
-	/* Without waiting: a FIFO must not hang us. */
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	int r = fd < 0 ? -errno : 0;
-	error[0] = '\0';
-	if (r == 0)
-		r = load_fd(fd, path, ret_config, error, error_size);
-	if (r < 0 && !error[0])
-		snprintf(error, error_size, "%s: %s", path, strerror(-r));
-	return r;
+	_cleanup_free_ char *text = malloc(TEXT_MAX);
+	char printable[MANAGER_PATH_LEN];
+	ssize_t len = text ? read_file_regular(path, text, TEXT_MAX) : -ENOMEM;
+
+	if (len >= 0)
+		return manager_config_parse(text, (size_t)len, path, ret_config, error, error_size);
+	snprintf(error, error_size, "%s: %s",
+		 utf8_copy_printable(path, strlen(path), printable, sizeof(printable)),
+		 strerror((int)-len));
+	return (int)len;
 }
