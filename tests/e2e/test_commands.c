@@ -126,6 +126,22 @@ static void bad_reload_changes_nothing_and_a_good_one_does(void **state)
 	agent_stop(&scene.agent, SIGTERM);
 }
 
+/* What comes too soon is refused, and said. */
+static void reload_is_taken_ten_times_a_second(void **state)
+{
+	(void)state;
+	char command[512];
+
+	scene_open(&scene, "", "stabilization = 60s");
+	agent_control(&scene.agent, "reload\nreload\nreload\n");
+	test_sleep_ns(500 * NS_PER_MS);
+	assert_int_equal(agent_tierctl(&scene.agent, "reload", output, sizeof(output)), 0);
+	snprintf(command, sizeof(command), "grep -q 'reload: not more than ten times a second' %s",
+		 scene.agent.log);
+	assert_int_equal(system(command), 0);
+	agent_stop(&scene.agent, SIGTERM);
+}
+
 /* Whom the manager named in its hello is not forgotten by a reload that says nothing of it. */
 static void reload_remembers_hello_and_refuses_a_bad_group(void **state)
 {
@@ -318,6 +334,7 @@ int main(void)
 		cmocka_unit_test_teardown(status_names_who_is_under_pressure, teardown),
 		cmocka_unit_test_teardown(pause_holds_and_resume_goes_on, teardown),
 		cmocka_unit_test_teardown(bad_reload_changes_nothing_and_a_good_one_does, teardown),
+		cmocka_unit_test_teardown(reload_is_taken_ten_times_a_second, teardown),
 		cmocka_unit_test_teardown(reload_remembers_hello_and_refuses_a_bad_group, teardown),
 		cmocka_unit_test_teardown(decisions_stop_at_their_size, teardown),
 		cmocka_unit_test_teardown(manager_that_acknowledges_is_believed, teardown),

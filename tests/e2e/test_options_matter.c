@@ -3,6 +3,7 @@
  * Options of the agent itself: each is set to two values, and what it promises must differ. (Those
  * of the engine are tested in tests/unit, with invented time.)
  */
+#include <errno.h>
 #include <grp.h>
 #include <jansson.h>
 #include <setjmp.h>
@@ -215,6 +216,25 @@ static void model_pid_file_names_the_model(void **state)
 	agent_stop(&scene.agent, SIGTERM);
 }
 
+/* Here the program is this test. */
+static void model_exe_names_the_model(void **state)
+{
+	(void)state;
+	static const char format[] = "[agent]\nsource = poll\n[model]\nexe = %s\n"
+				     "[policy]\nwarmup = 0\n[tier large]\nmemory = 100M\n";
+	char config[512];
+
+	for (int is_ours = 0; is_ours <= 1; is_ours++) {
+		snprintf(config, sizeof(config), format,
+			 is_ours ? program_invocation_short_name : "no-such-program");
+		agent_start(&scene.agent, config, NULL);
+		test_sleep_ns(1500 * NS_PER_MS);
+		assert_int_equal(status_number("system", "model_processes") > 0, is_ours);
+		agent_stop(&scene.agent, SIGTERM);
+		agent_discard(&scene.agent);
+	}
+}
+
 static void assert_owned(const char *name, gid_t group, mode_t mode)
 {
 	char path[512];
@@ -302,6 +322,7 @@ int main(void)
 		cmocka_unit_test_teardown(ignore_nice_is_what_does_not_count_as_demand, teardown),
 		cmocka_unit_test_teardown(log_is_how_much_is_said, teardown),
 		cmocka_unit_test_teardown(model_pid_file_names_the_model, teardown),
+		cmocka_unit_test_teardown(model_exe_names_the_model, teardown),
 		cmocka_unit_test_teardown(control_group_is_whose_the_fifos_are, teardown),
 		cmocka_unit_test_teardown(detected_config_runs_as_it_is, teardown),
 	};
