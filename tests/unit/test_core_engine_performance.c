@@ -179,6 +179,53 @@ static void test_no_step_for_failures_while_paused_or_below_min_tier(void **stat
 	assert_int_equal(holds(REASON_TIER_FAILING), 1);
 }
 
+/* ---- options -----------------------------------------------------------------------------------
+ */
+
+static bool is_left_for_failures(uint32_t ok_count, uint32_t failed_count)
+{
+	begin(POLICY_THRESHOLD, "large");
+	rig_task_ends(rig, "", ok_count, true, 100);
+	rig_task_ends(rig, "", failed_count, false, 100);
+	return switches(REASON_TIER_FAILING) > 0;
+}
+
+static void test_options_of_failures_are_the_configured_ones(void **state)
+{
+	(void)state;
+	assert_true(is_left_for_failures(8, 12));
+	config.failure_above_permyriad = 6100;
+	assert_false(is_left_for_failures(8, 12));
+	assert_false(is_left_for_failures(0, 19));
+	config.performance_tasks_min = 19;
+	assert_true(is_left_for_failures(0, 19));
+}
+
+static void test_window_is_the_configured_one(void **state)
+{
+	(void)state;
+	for (uint64_t window_s = 60; window_s <= 300; window_s += 240) {
+		config.performance_window_ns = SECONDS(window_s);
+		assert_false(is_left_for_failures(0, 12));
+		rig_run(rig, SECONDS(90), NULL);
+		rig_task_ends(rig, "", 12, false, 100);
+		assert_int_equal(switches(REASON_TIER_FAILING), window_s == 300);
+	}
+}
+
+static void test_task_timeout_is_the_configured_one(void **state)
+{
+	(void)state;
+	config.task_timeout_ns = SECONDS(20);
+	begin(POLICY_THRESHOLD, "large");
+	rig_task_begin(rig, "one", "");
+	rig_run(rig, SECONDS(15), NULL);
+	assert_int_equal(rig_status(rig)->tasks.running, 1);
+	rig_run(rig, SECONDS(10), NULL);
+	assert_int_equal(rig_status(rig)->tasks.running, 0);
+	assert_int_equal(rig_status(rig)->tasks.expired, 1);
+}
+
 /* ---- safety comes first ------------------------------------------------------------------------
  */
 
@@ -363,6 +410,9 @@ int main(void)
 		TEST(test_a_resting_tier_is_passed_over),
 		TEST(test_failing_never_steps_up),
 		TEST(test_no_step_for_failures_while_paused_or_below_min_tier),
+		TEST(test_options_of_failures_are_the_configured_ones),
+		TEST(test_window_is_the_configured_one),
+		TEST(test_task_timeout_is_the_configured_one),
 		TEST(test_an_immediate_step_does_not_wait_for_a_planned_one),
 		TEST(test_an_immediate_step_goes_to_a_resting_tier_if_that_is_what_fits),
 		TEST(test_a_slow_tier_is_left_for_one_that_would_be_in_time),

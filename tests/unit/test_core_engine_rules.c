@@ -352,10 +352,29 @@ static void test_oom_at_a_foreign_limit_is_held(void **state)
 	assert_int_equal(rig_find(rig, 0, DECISION_HOLD, REASON_NOT_OURS)->victim.pid, 77);
 }
 
+/* With as much memory no tier takes less time for a token; but it may run on fewer cores. */
+static void test_cores_are_the_configured_ones(void **state)
+{
+	const struct rig_load load = {.model_cpu_ns = MILLIS(100), .model_wait_ns = MILLIS(900)};
+
+	(void)state;
+	config.ladder.tiers[3].memory_bytes = config.ladder.tiers[4].memory_bytes;
+	for (uint32_t cores = 2; cores <= 4; cores += 2) {
+		config.ladder.tiers[3].cores_permille = cores * 1000;
+		config.ladder.tiers[4].cores_permille = 4000;
+		start("large");
+		rig_run(rig, SECONDS(10), &load);
+		assert_int_equal(switches(REASON_CPU_WAIT_MODEL), cores == 2);
+		rig_free(rig);
+		rig = NULL;
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		TEST(test_cores_are_the_configured_ones),
 		TEST(test_urgent_records_count_at_once_and_once),
 		TEST(test_foreign_limit_is_held_and_logged_once),
 		TEST(test_foreign_limit_does_not_keep_the_model_small),
