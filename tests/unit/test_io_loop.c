@@ -3,6 +3,7 @@
 #include "file_tree.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 
@@ -231,6 +232,54 @@ static void test_signals_are_delivered(void **state)
 	assert_false(sigismember(&mask, SIGTERM));
 }
 
+static void let_through(int signal_number)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, signal_number);
+	pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
+}
+
+/* As a library's may be. */
+static void *run_open_thread(void *context)
+{
+	char byte;
+
+	let_through(SIGTERM);
+	let_through(SIGHUP);
+	(void)raise(SIGHUP);
+	return read(*(int *)context, &byte, 1) == 1 ? context : NULL;
+}
+
+static void assert_delivered(struct fixture *fixture, int signal_number)
+{
+	fixture->signal_number = 0;
+	assert_int_equal(loop_run(fixture->loop), 0);
+	assert_int_equal(fixture->signal_number, signal_number);
+}
+
+static void test_signals_that_are_not_blocked_everywhere(void **state)
+{
+	struct fixture *fixture = *state;
+	pthread_t thread;
+
+	assert_int_equal(loop_add_signals(fixture->loop, on_signal, fixture), 0);
+	assert_int_equal(pthread_create(&thread, NULL, run_open_thread, &fixture->pipes[0][0]), 0);
+	assert_delivered(fixture, SIGHUP);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(kill(getpid(), SIGTERM), 0);
+		assert_delivered(fixture, SIGTERM);
+	}
+	make_readable(fixture, 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		let_through(SIGINT);
+		assert_int_equal(kill(getpid(), SIGINT), 0);
+		assert_delivered(fixture, SIGINT);
+	}
+}
+
 static void test_callback_error_ends_the_loop(void **state)
 {
 	struct fixture *fixture = *state;
@@ -278,6 +327,7 @@ int main(void)
 		LOOP_TEST(test_timer_fires_once_and_not_early),
 		LOOP_TEST(test_timer_in_the_past_and_off),
 		LOOP_TEST(test_signals_are_delivered),
+		LOOP_TEST(test_signals_that_are_not_blocked_everywhere),
 		LOOP_TEST(test_callback_error_ends_the_loop),
 		LOOP_TEST(test_table_is_bounded),
 		LOOP_TEST(test_regular_file_is_refused),

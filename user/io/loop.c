@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -25,6 +26,8 @@
 enum {
 	EVENTS_PER_WAIT = 16,
 };
+
+static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
 
 enum source_kind {
 	SOURCE_KIND_FREE,
@@ -57,6 +60,7 @@ struct loop {
 	bool has_signals;
 	sigset_t old_mask;
 	struct sigaction old_sigpipe;
+	struct sigaction old_actions[ARRAY_SIZE(SIGNALS)];
 	struct source sources[LOOP_SOURCES_MAX];
 };
 
@@ -218,8 +222,24 @@ void loop_remove_timer(struct loop_timer *timer)
 	remove_source(timer->loop, timer_source(timer));
 }
 
+/*
+ * Every thread of ours blocks what the loop reads. One that a library has made (NVIDIA's driver has
+ * some) may not, or the library opens what its caller had blocked: there the signal would end the
+ * process. It is sent again instead, and blocked from here on in the thread that got it.
+ */
+static void send_again(int signal_number, siginfo_t *info, void *context)
+{
+	int err = errno;
+
+	(void)info;
+	sigaddset(&((ucontext_t *)context)->uc_sigmask, signal_number);
+	kill(getpid(), signal_number);
+	errno = err;
+}
+
 int loop_add_signals(struct loop *loop, loop_signal_callback callback, void *context)
 {
+	struct sigaction action = {.sa_sigaction = send_again, .sa_flags = SA_SIGINFO | SA_RESTART};
 	struct source *source;
 	sigset_t mask;
 	int err;
@@ -228,9 +248,8 @@ int loop_add_signals(struct loop *loop, loop_signal_callback callback, void *con
 	if (loop->has_signals)
 		return -EEXIST;
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
+	for (size_t i = 0; i < ARRAY_SIZE(SIGNALS); i++)
+		sigaddset(&mask, SIGNALS[i]);
 	fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -242,6 +261,9 @@ int loop_add_signals(struct loop *loop, loop_signal_callback callback, void *con
 	source->on_signal = callback;
 	source->context = context;
 	sigprocmask(SIG_BLOCK, &mask, &loop->old_mask);
+	action.sa_mask = mask;
+	for (size_t i = 0; i < ARRAY_SIZE(SIGNALS); i++)
+		sigaction(SIGNALS[i], &action, &loop->old_actions[i]);
 	loop->has_signals = true;
 	return 0;
 }
@@ -255,6 +277,8 @@ void loop_destroy(struct loop *loop)
 			remove_source(loop, &loop->sources[i]);
 	}
 	close(loop->epoll_fd);
+	for (size_t i = 0; loop->has_signals && i < ARRAY_SIZE(SIGNALS); i++)
+		sigaction(SIGNALS[i], &loop->old_actions[i], NULL);
 	if (loop->has_signals)
 		sigprocmask(SIG_SETMASK, &loop->old_mask, NULL);
 	sigaction(SIGPIPE, &loop->old_sigpipe, NULL);

@@ -57,7 +57,10 @@ int loop_add_timer(struct loop *loop, loop_timer_callback callback, void *contex
 int loop_timer_set(struct loop_timer *timer, uint64_t at_ns);
 void loop_remove_timer(struct loop_timer *timer);
 
-/* SIGINT, SIGTERM and SIGHUP are blocked and delivered to callback. Once per loop: -EEXIST. */
+/*
+ * SIGINT, SIGTERM and SIGHUP are blocked and delivered to callback, also one that comes to a thread
+ * which has not blocked it. Once per loop: -EEXIST.
+ */
 int loop_add_signals(struct loop *loop, loop_signal_callback callback, void *context);
 
 /*
