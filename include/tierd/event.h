@@ -95,6 +95,8 @@ struct event_resource {
 
 enum sample_flag {
 	SAMPLE_CONFIRMED = 1U << 0, /* counts as two samples in a row (imported rows) */
+	/* The driver told of no process on any GPU: what ours hold there is not known to be 0. */
+	SAMPLE_VRAM_UNTOLD = 1U << 1,
 };
 
 struct event_sample {

@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "io/nvml.h"
+#include "io/sampler.h"
 
 /* Three GPUs; the words in the variable STAND_IN say what goes wrong. */
 static const char STAND_IN_SOURCE[] =
@@ -28,6 +29,8 @@ static const char STAND_IN_SOURCE[] =
 	"  m->free = m->total - m->used; return device == (void *)2 ? fails(\"memory1\") : 0; }\n"
 	"int PROCESSES(void *device, unsigned *count, struct process *p)\n"
 	"{ if (fails(\"processes\")) return 7;\n"
+	"  if (fails(\"nobody\")) { *count = 0; return 0; }\n"
+	"  if (fails(\"untold\")) { *count = 1; p[0] = (struct process){10, ~0ULL}; return 0; }\n"
 	"  *count = 3; p[0] = (struct process){10, 100}; p[1] = (struct process){11, 30};\n"
 	"  p[2] = (struct process){12, fails(\"unknown\") ? ~0ULL : fails(\"toomuch\") ? ~1ULL : "
 	"7};\n"
@@ -213,6 +216,38 @@ static void test_device_that_fails_later_keeps_its_values(void **state)
 	assert_int_equal(nvml_get_failures(fixture->nvml), failures);
 }
 
+static uint32_t sampled_flags(const struct fixture *fixture)
+{
+	const struct sampler_config config = {.nvml = fixture->nvml};
+	struct event_sample sample;
+	struct sampler *sampler;
+
+	assert_int_equal(sampler_create(&config, &sampler), 0);
+	assert_int_equal(sampler_take(sampler, 1, &sample), 0);
+	sampler_destroy(sampler);
+	return sample.flags;
+}
+
+/* Nobody is there, or it is not said what they hold. */
+static void test_driver_that_tells_of_no_process(void **state)
+{
+	static const char *const MODES[] = {"nobody", "untold"};
+	struct fixture *fixture = *state;
+
+	assert_int_equal(nvml_create(&fixture->nvml), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(MODES); i++) {
+		assert_int_equal(setenv("STAND_IN", MODES[i], 1), 0);
+		assert_int_equal(read_all(fixture), 3);
+		assert_int_equal(fixture->resources[0].model_bytes, 0);
+		assert_false(nvml_has_told(fixture->nvml));
+		assert_int_equal(sampled_flags(fixture), SAMPLE_VRAM_UNTOLD);
+		assert_int_equal(setenv("STAND_IN", "unknown", 1), 0); /* of one of them */
+		assert_int_equal(read_all(fixture), 3);
+		assert_true(nvml_has_told(fixture->nvml));
+		assert_int_equal(sampled_flags(fixture), 0);
+	}
+}
+
 static void test_odd_answers(void **state)
 {
 	struct fixture *fixture = *state;
@@ -242,6 +277,7 @@ int main(void)
 		NVML_TEST(test_driver_that_fails),
 		NVML_TEST(test_device_that_never_could_be_read_is_left_out),
 		NVML_TEST(test_device_that_fails_later_keeps_its_values),
+		NVML_TEST(test_driver_that_tells_of_no_process),
 		NVML_TEST(test_odd_answers),
 	};
 

@@ -81,6 +81,8 @@ struct engine {
 	bool is_band_confirmed;
 	bool was_model_seen;
 	bool is_model_unseen;
+	bool was_vram_seen;  /* some of the model's, on any GPU */
+	bool is_vram_unseen; /* although there are processes of it */
 	struct resources resources;
 	struct resource_track tracks[EVENT_RESOURCES_MAX];
 

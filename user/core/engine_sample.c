@@ -51,8 +51,23 @@ bool engine_is_tier_measured(const struct engine *engine)
 	       !t->is_assumed && t->actual != TIER_OFF && engine->sample.model_processes > 0;
 }
 
+/*
+ * The same of VRAM alone: the model runs, and the driver does not tell what it holds. Where it ever
+ * did, what it does not list is not there.
+ */
+static void note_vram(struct engine *engine, const struct event_sample *sample)
+{
+	for (uint32_t i = 0; i < sample->resource_count; i++)
+		engine->was_vram_seen |= sample->resources[i].kind == RESOURCE_VRAM &&
+					 sample->resources[i].model_bytes > 0;
+	engine->is_vram_unseen = engine->is_started && !engine->was_vram_seen &&
+				 sample->model_processes > 0 &&
+				 (sample->flags & SAMPLE_VRAM_UNTOLD);
+}
+
 static void note_model(struct engine *engine, const struct event_sample *sample)
 {
+	note_vram(engine, sample);
 	engine->is_model_unseen = is_unseen(engine, sample);
 	if (sample->model_processes > 0)
 		engine->was_model_seen = true;
@@ -76,7 +91,7 @@ uint64_t engine_others_bytes(const struct engine *engine, const struct event_res
 {
 	uint64_t ours = resource->model_bytes;
 
-	if (engine->is_model_unseen)
+	if (engine->is_model_unseen || (engine->is_vram_unseen && resource->kind == RESOURCE_VRAM))
 		ours = unseen_bytes(engine, resource->kind, resource->index);
 	return units_minus(resource->used_bytes, ours);
 }

@@ -82,6 +82,7 @@ struct nvml {
 	unsigned int device_count;
 	struct device devices[NVML_DEVICES_MAX];
 	struct nvml_process processes[PROCESSES_MAX];
+	bool has_told; /* of any process, at the last reading */
 	uint64_t failures;
 };
 
@@ -178,6 +179,11 @@ uint64_t nvml_get_total_bytes(const struct nvml *nvml, unsigned int index)
 	return nvml->devices[index].total_bytes;
 }
 
+bool nvml_has_told(const struct nvml *nvml)
+{
+	return nvml->has_told;
+}
+
 uint64_t nvml_get_failures(const struct nvml *nvml)
 {
 	return nvml->failures;
@@ -198,7 +204,10 @@ static bool read_device(struct nvml *nvml, unsigned int index, nvml_is_model is_
 	for (unsigned int i = 0; i < count && i < PROCESSES_MAX; i++) {
 		const struct nvml_process *process = &nvml->processes[i];
 
-		if (process->used_bytes != MEMORY_UNKNOWN && is_model(context, process->pid))
+		if (process->used_bytes == MEMORY_UNKNOWN)
+			continue;
+		nvml->has_told = true;
+		if (is_model(context, process->pid))
 			model_bytes = units_plus(model_bytes, process->used_bytes);
 	}
 	*ret_resource = (struct event_resource){
@@ -216,6 +225,7 @@ unsigned int nvml_read(struct nvml *nvml, nvml_is_model is_model, void *context,
 {
 	unsigned int count = 0;
 
+	nvml->has_told = false;
 	for (unsigned int i = 0; i < nvml->device_count && count < max; i++) {
 		struct device *device = &nvml->devices[i];
 		bool is_read = read_device(nvml, i, is_model, context, &device->last);

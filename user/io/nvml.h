@@ -47,6 +47,13 @@ uint64_t nvml_get_total_bytes(const struct nvml *nvml, unsigned int index);
 unsigned int nvml_read(struct nvml *nvml, nvml_is_model is_model, void *context,
 		       struct event_resource *ret_resources, unsigned int max);
 
+/*
+ * Whether any process's memory was listed by the last nvml_read(). If not, none may be there, or
+ * the driver does not tell: below some hypervisors, or where the processes have no number here (a
+ * container without the host's processes).
+ */
+bool nvml_has_told(const struct nvml *nvml);
+
 /* Readings of devices that failed, since the start. */
 uint64_t nvml_get_failures(const struct nvml *nvml);
 

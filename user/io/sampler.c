@@ -375,6 +375,17 @@ static bool is_nobody(void *context, uint32_t pid)
 	return false;
 }
 
+static void read_gpus(struct sampler *sampler, struct event_sample *sample)
+{
+	unsigned int count = nvml_read(sampler->nvml, sampler->model ? is_model : is_nobody,
+				       sampler->model, &sample->resources[sample->resource_count],
+				       EVENT_RESOURCES_MAX - sample->resource_count);
+
+	sample->resource_count += count;
+	if (count > 0 && !nvml_has_told(sampler->nvml))
+		sample->flags |= SAMPLE_VRAM_UNTOLD;
+}
+
 int sampler_take(struct sampler *sampler, uint64_t now_ns, struct event_sample *ret_sample)
 {
 	struct event_sample sample = {.resource_count = 1};
@@ -393,10 +404,7 @@ int sampler_take(struct sampler *sampler, uint64_t now_ns, struct event_sample *
 	if (sampler->model)
 		read_model(sampler, now_ns, &sample);
 	if (sampler->nvml)
-		sample.resource_count +=
-			nvml_read(sampler->nvml, sampler->model ? is_model : is_nobody,
-				  sampler->model, &sample.resources[sample.resource_count],
-				  EVENT_RESOURCES_MAX - sample.resource_count);
+		read_gpus(sampler, &sample);
 	*ret_sample = sample;
 	return 0;
 }
