@@ -175,11 +175,19 @@ static __always_inline void process_emit(struct task_struct *task, struct proces
 		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
-/* Accumulated stall over the limit since the last record: tell the agent now. */
+/*
+ * Accumulated stall over the limit since the last record: tell the agent now. Where one or another
+ * thread is always stalled, the sum would only be brought up to date when none is.
+ */
 static __always_inline void process_emit_if_urgent(struct task_struct *task,
 						   struct process_state *process, __u64 now_ns)
 {
-	if (process->mem_stall.total_ns - process->urgent_reported_ns >= settings.urgent_stall_ns)
+	__u64 limit_ns = process->urgent_reported_ns + settings.urgent_stall_ns;
+
+	if (union_total_ns(&process->mem_stall, now_ns) < limit_ns)
+		return;
+	union_settle(&process->mem_stall, now_ns);
+	if (process->mem_stall.total_ns >= limit_ns)
 		process_emit(task, process, now_ns, PROCESS_URGENT);
 }
 

@@ -48,7 +48,9 @@ static __always_inline void thread_switched_in(struct task_struct *task, __u64 n
 	if (!thread || !process)
 		return;
 	if (!thread->sections)
-		mem_stall_end(task, thread, process, now_ns);
+		stall_end(&thread->is_mem_stalled, &process->mem_stall, now_ns);
+	/* Also amid a section of reclaim, which may be long. */
+	process_emit_if_urgent(task, process, now_ns);
 	io_stall_end(thread, process, now_ns);
 }
 

@@ -70,6 +70,14 @@ static __always_inline bool union_leave(struct stall_union *stall, __u64 now_ns)
 	return false;
 }
 
+/* The total up to now. */
+static __always_inline __u64 union_total_ns(const struct stall_union *stall, __u64 now_ns)
+{
+	__u64 word = *(const volatile __u64 *)&stall->word;
+
+	return stall->total_ns + (word & UNION_COUNT_MASK ? union_elapsed_ns(word, now_ns) : 0);
+}
+
 /* Brings total_ns up to now while threads are still stalled. */
 static __always_inline void union_settle(struct stall_union *stall, __u64 now_ns)
 {

@@ -7,6 +7,7 @@
  * an exact oracle only for one CPU. On two CPUs the oracle is the union, computed here, of all
  * single intervals (test_mem_stall_union.c).
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,6 +32,7 @@ enum {
 #define LIMIT_BYTES (64 * MIB)
 #define FILE_BYTES (160 * MIB)
 #define THRASH_NS (3 * NS_PER_S)
+#define URGENT_STALL_NS (50 * NS_PER_MS) /* as the collector sets it */
 
 static char file_path[] = "/var/tmp/tierd-test-thrash";
 
@@ -139,6 +141,36 @@ static void other_cpu_busy(void **state)
 	compare_processes(1, 4, true);
 }
 
+/*
+ * Of threads of which one or another is stalled nearly all the time: what counts is the stall that
+ * has come together, not that it has ended. No walk helps.
+ */
+static void urgent_records_come_while_it_lasts(void **state)
+{
+	(void)state;
+	struct collector *collector = collector_open(0, 0);
+	const char *memory_group = group_make(GROUP_MEMORY, "thrash", LIMIT_BYTES);
+	pid_t pid = thrash_start(memory_group, NULL, 8);
+
+	collector_watch(collector, NS_PER_S);
+
+	uint64_t first_ns = collector_find(collector, pid)->mem_stall_ns;
+	uint64_t urgent_before = collector->urgent_read;
+
+	test_sleep_ns(2 * NS_PER_S);
+	assert_true(probes_read_urgent(collector->probes) >= 0);
+
+	uint64_t stall_ns = collector_find(collector, pid)->mem_stall_ns - first_ns;
+	uint64_t urgent = collector->urgent_read - urgent_before;
+
+	workload_stop(pid);
+	print_message("    %" PRIu64 " urgent records of %" PRIu64 " ms of stall\n", urgent,
+		      stall_ns / NS_PER_MS);
+	assert_true(urgent > 0);
+	assert_in_range(stall_ns / urgent, URGENT_STALL_NS, URGENT_STALL_NS * 6 / 5);
+	collector_close(collector);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +178,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(four_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_cpu_busy, setup, teardown),
+		cmocka_unit_test_setup_teardown(urgent_records_come_while_it_lasts, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
