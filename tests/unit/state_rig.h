@@ -67,6 +67,7 @@ STATE_RIG_FUNCTION void state_rig_fill(struct engine_state *state)
 	state->has_manager = true;
 	state->is_open = true;
 	state->is_owed = true;
+	state->is_overlap_granted = true;
 	state->failure_count = 3;
 	state->began_ns = STATE_RIG_TAKEN_NS - 9 * NS_PER_S;
 	state->deadline_ns = STATE_RIG_TAKEN_NS + 111 * NS_PER_S;

@@ -95,6 +95,7 @@ static void test_the_rig_leaves_no_member_out(void **state)
 	FILLED(has_manager);
 	FILLED(is_open);
 	FILLED(is_owed);
+	FILLED(is_overlap_granted);
 	FILLED(failure_count);
 	FILLED(began_ns);
 	FILLED(deadline_ns);

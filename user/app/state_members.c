@@ -44,6 +44,7 @@ static const struct member LASTING[] = {
 	{"reason", MEMBER_WORD, STATE(reason), 0, decision_reason_name, DECISION_REASON_COUNT},
 	{"open", MEMBER_BOOL, STATE(is_open), 0, NULL, 0},
 	{"owed", MEMBER_BOOL, STATE(is_owed), 0, NULL, 0},
+	{"overlap", MEMBER_BOOL, STATE(is_overlap_granted), 0, NULL, 0},
 	{"failures", MEMBER_U32, STATE(failure_count), UINT32_MAX, NULL, 0},
 	{"began_ns", MEMBER_PAST, STATE(began_ns), 0, NULL, 0},
 	{"deadline_ns", MEMBER_AHEAD, STATE(deadline_ns), 0, NULL, 0},

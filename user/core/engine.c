@@ -191,7 +191,7 @@ void engine_apply_transition(struct engine *engine, struct actions *out,
 	bool was_overlapping = engine_is_overlapping(engine);
 
 	transition_step(t, event, input, &output);
-	if (output.action == DECISION_SWITCH)
+	if (output.action == DECISION_SWITCH && !engine_keeps_overlap(engine, event))
 		engine_grant_overlap(engine, situation);
 	if (was_overlapping && !engine_is_overlapping(engine))
 		engine->learn_after_ns = units_plus(engine->now_ns, engine->config.settle_ns);
@@ -375,7 +375,8 @@ static void finish(const struct engine *engine, struct actions *out)
 
 	if (engine->pin.is_set)
 		wake_ns = units_min(wake_ns, engine->pin.until_ns);
-	if (!(engine->is_paused && engine->transition.state == SWITCH_STEADY))
+	/* What was restored may be overdue, and waits for the first sample. */
+	if (engine->is_started && !(engine->is_paused && engine->transition.state == SWITCH_STEADY))
 		wake_ns = units_min(wake_ns, engine->transition.deadline_ns);
 	out->wake_at_ns = units_plus(engine->origin_ns, wake_ns);
 	out->sample_at_ns = units_plus(engine->origin_ns, engine_next_sample_ns(engine));

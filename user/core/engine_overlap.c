@@ -12,6 +12,16 @@ bool engine_is_overlapping(const struct engine *engine)
 	return engine->transition.is_overlap_granted && transition_is_pending(&engine->transition);
 }
 
+/*
+ * The manager may have both in memory already. If that has become too much, it is for the rules to
+ * say, as if the agent had not been restarted.
+ */
+bool engine_keeps_overlap(const struct engine *engine, enum transition_event event)
+{
+	return event == TRANSITION_RESUME && engine_is_overlapping(engine) &&
+	       engine->config.overlap == OVERLAP_AUTO;
+}
+
 void engine_add_up_in_place(struct engine *engine)
 {
 	const struct tier *from = &engine->config.ladder.tiers[engine->transition.from];

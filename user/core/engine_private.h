@@ -175,6 +175,8 @@ void engine_note_fault(struct engine *engine, struct actions *out,
 /* engine_overlap.c */
 bool engine_is_overlapping(const struct engine *engine);
 void engine_grant_overlap(struct engine *engine, const struct situation *situation);
+/* Whether the order that the event led to is the one before, granted already. */
+bool engine_keeps_overlap(const struct engine *engine, enum transition_event event);
 void engine_add_up_in_place(struct engine *engine);
 
 /* engine_preflight.c */

@@ -78,6 +78,7 @@ static void take_switch(const struct engine *engine, struct engine_state *state)
 	state->has_manager = t->has_manager;
 	state->is_open = t->is_open;
 	state->is_owed = t->is_owed;
+	state->is_overlap_granted = t->is_overlap_granted;
 	state->failure_count = t->failure_count;
 	state->began_ns = outside_ns(engine, t->began_ns);
 	if (t->deadline_ns != UINT64_MAX)
@@ -242,23 +243,40 @@ static void put_learned(struct engine *engine, const struct engine_state *state,
 	engine_apply_footprints(engine);
 }
 
-/* What else of the order counts only while the manager that it was given to may be there. */
-static void put_order(struct engine *engine, const struct engine_state *state)
+/* The same as for a ladder that has changed. */
+static void put_order_tiers(struct engine *engine, const struct engine_state *state)
 {
 	const struct ladder *ladder = &engine->config.ladder;
 	struct transition *t = &engine->transition;
+	bool is_pair_kept = true;
 
-	/* The same as for a ladder that has changed. */
 	if (!ladder_find_name(ladder, state->actual, &t->actual)) {
 		t->actual = TIER_OFF;
 		t->is_assumed = true;
 	} else {
 		t->is_assumed = state->is_assumed;
 	}
-	if (!ladder_find_name(ladder, state->from, &t->from))
+	if (!ladder_find_name(ladder, state->from, &t->from)) {
 		t->from = t->actual;
-	if (!ladder_find_name(ladder, state->to, &t->to))
+		is_pair_kept = false;
+	}
+	if (!ladder_find_name(ladder, state->to, &t->to)) {
 		t->to = t->actual;
+		is_pair_kept = false;
+	}
+	t->is_overlap_granted =
+		state->is_overlap_granted && is_pair_kept && state->mode == SWITCH_PLANNED;
+	/* It may have ended just before, with both still in memory. */
+	if (state->is_overlap_granted)
+		engine->learn_after_ns = units_plus(engine->now_ns, engine->config.settle_ns);
+}
+
+/* What else of the order counts only while the manager that it was given to may be there. */
+static void put_order(struct engine *engine, const struct engine_state *state)
+{
+	struct transition *t = &engine->transition;
+
+	put_order_tiers(engine, state);
 	t->state = state->phase;
 	t->mode = state->mode;
 	t->reason = state->reason;

@@ -70,6 +70,7 @@ struct engine_state {
 	bool has_manager;
 	bool is_open;
 	bool is_owed;
+	bool is_overlap_granted; /* both of from and to may be in memory */
 	uint32_t failure_count;
 	uint64_t began_ns;
 	uint64_t deadline_ns; /* 0 = none */
