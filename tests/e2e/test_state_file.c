@@ -110,6 +110,65 @@ static void two_agents_do_not_share_a_file(void **state)
 	restart_need_in_state_file("\"wanted\":\"large\"");
 }
 
+/* ---- the process that a manager has named ------------------------------------------------------
+ */
+
+static void need_model_processes(json_int_t count)
+{
+	for (int i = 0; restart_status_number("system", "model_processes") != count; i++) {
+		if (i == 100)
+			fail_msg("the model is not %lld processes", (long long)count);
+		test_sleep_ns(100 * NS_PER_MS);
+	}
+}
+
+/* Of the same pid, but another process: in the file, another start time. */
+static void change_start_time(void)
+{
+	static const char key[] = "\"hello_start_ticks\":";
+	char error[128];
+	int dir_fd = open(restart_scene.agent.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(state_file_read(dir_fd, "state", text, error, sizeof(error)) > 0);
+	char *ticks = strstr(text, key);
+
+	assert_non_null(ticks);
+	ticks += strlen(key);
+	assert_in_range(*ticks, '1', '9');
+	*ticks = *ticks == '1' ? '2' : '1';
+	assert_int_equal(state_file_write(dir_fd, "state", text, strlen(text), true), 0);
+	close(dir_fd);
+}
+
+/* It is not in the model's group; nobody says hello again. */
+static void named_process_stays_the_models_while_it_is_the_same(void **state)
+{
+	(void)state;
+	struct agent_line line;
+	char hello[64];
+	pid_t named;
+
+	restart_open_scene(NULL);
+	named = scene_start_hog(&restart_scene, "named", MIB);
+	json_int_t before = restart_status_number("system", "model_processes");
+
+	snprintf(hello, sizeof(hello), "hello tier=large pid=%d\n", (int)named);
+	agent_control(&restart_scene.agent, hello);
+	need_model_processes(before + 1);
+	agent_kill(&restart_scene.agent);
+	agent_restart(&restart_scene.agent, NULL);
+	agent_need_match(&restart_scene.agent, "state ", "wanted=large", RESTART_LINE_NS, &line);
+	restart_need_in_log("which a manager has named, still is the model's");
+	assert_int_equal(restart_status_number("system", "model_processes"), before + 1);
+	agent_stop(&restart_scene.agent, SIGTERM);
+	change_start_time();
+	agent_restart(&restart_scene.agent, NULL);
+	agent_need_match(&restart_scene.agent, "state ", "wanted=large", RESTART_LINE_NS, &line);
+	restart_need_in_log("which a manager has named, is there no more");
+	assert_int_equal(restart_status_number("system", "model_processes"), before);
+	agent_stop(&restart_scene.agent, SIGTERM);
+}
+
 /* ---- options and status ------------------------------------------------------------------------
  */
 
@@ -189,6 +248,7 @@ int main(void)
 		TEST(of_another_boot_the_tier_is_kept),
 		TEST(what_is_no_state_file_is_left_alone),
 		TEST(two_agents_do_not_share_a_file),
+		TEST(named_process_stays_the_models_while_it_is_the_same),
 		TEST(state_file_says_where_and_empty_is_nowhere),
 		TEST(full_disk_is_told_and_lived_with),
 	};

@@ -72,6 +72,8 @@ STATE_RIG_FUNCTION void state_rig_fill(struct engine_state *state)
 	state->began_ns = STATE_RIG_TAKEN_NS - 9 * NS_PER_S;
 	state->deadline_ns = STATE_RIG_TAKEN_NS + 111 * NS_PER_S;
 	state->backoff_ns = 120 * NS_PER_S;
+	state->hello_pid = 4711;
+	state->hello_start_ticks = 123456;
 	state->tier_count = 3;
 	state_rig_fill_tier(&state->tiers[0], "off", 0);
 	state_rig_fill_tier(&state->tiers[1], "medium", 25 * GIB);

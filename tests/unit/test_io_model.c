@@ -172,7 +172,8 @@ static void test_hello_pid(void **state)
 	make_model(fixture, (struct model_config){0});
 	refresh(fixture, 0);
 	assert_members(fixture, NOBODY);
-	model_set_hello_pid(fixture->model, 21);
+	assert_int_equal(model_set_hello_pid(fixture->model, 22222), 0);
+	assert_int_equal(model_set_hello_pid(fixture->model, 21), 2100);
 	refresh(fixture, 1);
 	assert_members(fixture, MEMBERS(21, 23));
 	/* The pid is given to another process. */
@@ -184,6 +185,12 @@ static void test_hello_pid(void **state)
 			"21 (else) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 999999 1000 10\n");
 	refresh(fixture, FULL);
 	assert_members(fixture, NOBODY);
+	assert_int_equal(model_restore_hello_pid(fixture->model, 21, 2100), -ESRCH);
+	refresh(fixture, 1);
+	assert_members(fixture, NOBODY);
+	assert_int_equal(model_restore_hello_pid(fixture->model, 21, 999999), 0);
+	refresh(fixture, 1);
+	assert_members(fixture, MEMBERS(21));
 	model_set_hello_pid(fixture->model, 0);
 	refresh(fixture, 1);
 	assert_members(fixture, NOBODY);

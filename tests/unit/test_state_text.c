@@ -100,6 +100,8 @@ static void test_the_rig_leaves_no_member_out(void **state)
 	FILLED(began_ns);
 	FILLED(deadline_ns);
 	FILLED(backoff_ns);
+	FILLED(hello_pid);
+	FILLED(hello_start_ticks);
 	FILLED(tier_count);
 	FILLED(tiers[0].name);
 	FILLED(tiers[1].memory_bytes);
@@ -230,6 +232,7 @@ static void test_what_makes_no_sense_is_refused(void **state)
 		{"backoff_ns", "86400000000001", "backoff_ns: not a number that it can be"},
 		{"wait_factor", "3", "wait_factor: not 1, 2, 4 or 8"},
 		{"wait_factor", "16", "wait_factor: not a number that it can be"},
+		{"hello_pid", "2147483648", "hello_pid: not a number that it can be"},
 		{"tier", "\"large\"", "tiers: one is there twice"},
 		{"breaker_factor", "17", "breaker_factor: not a number that it can be"},
 		{"breaker", "\"ajar\"", "breaker: not a word that it can be"},

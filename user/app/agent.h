@@ -126,7 +126,8 @@ struct agent {
 	uint64_t sample_failures;  /* of parts: GPUs, the model's processes */
 	unsigned int failed_walks; /* in a row */
 	uint32_t hello_pid;
-	bool has_manager; /* one has said hello */
+	uint64_t hello_start_ticks; /* 0 = not known */
+	bool has_manager;           /* one has said hello */
 	bool is_calm;
 
 	struct run_dir dir;
@@ -206,6 +207,8 @@ void agent_record_get_status(const struct agent *agent, struct status_record *re
  * on without.
  */
 void agent_state_open(struct agent *agent);
+/* Makes a process that a manager has named the model's again, if it still is the same. */
+void agent_state_restore_hello(struct agent *agent);
 /* Feeds what was kept; between the configuration and the first sample. */
 int agent_state_restore(struct agent *agent);
 /* Saves what has changed by an event: after its lines are sent, and without waiting. */

@@ -274,7 +274,11 @@ int agent_sources_set_model(struct agent *agent, const struct app_config *config
 		model_destroy(new_model);
 		return result;
 	}
-	model_set_hello_pid(new_model, agent->hello_pid);
+	if (agent->hello_start_ticks == 0)
+		model_set_hello_pid(new_model, agent->hello_pid);
+	else
+		(void)model_restore_hello_pid(new_model, agent->hello_pid,
+					      agent->hello_start_ticks);
 	sampler_destroy(agent->sampler);
 	model_destroy(agent->model);
 	agent->sampler = new_sampler;
@@ -308,6 +312,7 @@ int agent_sources_open(struct agent *agent)
 	result = source_open(agent);
 	if (result)
 		return result;
+	agent_state_restore_hello(agent);
 	/* Whose the first records are. */
 	if (model_refresh(agent->model, loop_now_ns()) < 0)
 		log_write(&agent->log, LOG_NORMAL, "the model's processes cannot be read yet");

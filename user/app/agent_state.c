@@ -274,6 +274,25 @@ static void say_restored(struct agent *agent, const struct engine_state *state)
 			  agent->state.name);
 }
 
+void agent_state_restore_hello(struct agent *agent)
+{
+	const struct agent_state *state = &agent->state;
+	const struct engine_state *restored = &state->restored;
+	bool is_there;
+
+	if (!state->is_restored || !restored->is_same_boot || restored->hello_start_ticks == 0)
+		return;
+	is_there = model_restore_hello_pid(agent->model, restored->hello_pid,
+					   restored->hello_start_ticks) == 0;
+	log_write(&agent->log, LOG_NORMAL, "state %s: process %u, which a manager has named, %s",
+		  state->name, restored->hello_pid,
+		  is_there ? "still is the model's" : "is there no more");
+	if (!is_there)
+		return;
+	agent->hello_pid = restored->hello_pid;
+	agent->hello_start_ticks = restored->hello_start_ticks;
+}
+
 int agent_state_restore(struct agent *agent)
 {
 	struct agent_state *state = &agent->state;
@@ -318,6 +337,11 @@ static void save(struct agent *agent, bool is_final, uint64_t now_ns)
 	if (!engine_get_state(agent->engine, &now))
 		return;
 	now.is_final = is_final;
+	/* Without its start time it could be anybody's. */
+	if (agent->hello_start_ticks) {
+		now.hello_pid = agent->hello_pid;
+		now.hello_start_ticks = agent->hello_start_ticks;
+	}
 	len = state_text_write(&now, agent->record.metadata.boot_id, state->text,
 			       sizeof(state->text), &lasting);
 	if (len < 0)

@@ -52,6 +52,8 @@ static const struct member LASTING[] = {
 	{"wait_factor", MEMBER_U32, STATE(wait_factor), STABILIZER_FACTOR_MAX, NULL, 0},
 	{"wait_factor_ns", MEMBER_PAST, STATE(wait_factor_ns), 0, NULL, 0},
 	{"trial_end_ns", MEMBER_AHEAD, STATE(trial_end_ns), 0, NULL, 0},
+	{"hello_pid", MEMBER_U32, STATE(hello_pid), INT32_MAX, NULL, 0},
+	{"hello_start_ticks", MEMBER_U64, STATE(hello_start_ticks), NUMBER_MAX, NULL, 0},
 };
 
 static const struct member OF_TIER[] = {

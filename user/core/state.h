@@ -76,6 +76,10 @@ struct engine_state {
 	uint64_t deadline_ns; /* 0 = none */
 	uint64_t backoff_ns;
 
+	/* The process that a manager has named: not the engine's, which passes it over. */
+	uint32_t hello_pid;         /* 0 = none */
+	uint64_t hello_start_ticks; /* since boot, in USER_HZ: another has another */
+
 	uint32_t tier_count;
 	struct tier_state tiers[LADDER_TIERS_MAX];
 };

@@ -126,10 +126,24 @@ void model_destroy(struct model *model)
 	free(model);
 }
 
-void model_set_hello_pid(struct model *model, uint32_t pid)
+uint64_t model_set_hello_pid(struct model *model, uint32_t pid)
 {
-	model->hello = (struct proc_stat){.pid = pid};
 	model->is_scan_wanted = true;
+	if (pid == 0 || proc_read_stat(model->proc_fd, pid, &model->hello) < 0)
+		model->hello = (struct proc_stat){.pid = pid};
+	return model->hello.start_ticks;
+}
+
+int model_restore_hello_pid(struct model *model, uint32_t pid, uint64_t start_ticks)
+{
+	struct proc_stat stat;
+
+	if (pid == 0 || proc_read_stat(model->proc_fd, pid, &stat) < 0 ||
+	    stat.start_ticks != start_ticks)
+		return -ESRCH;
+	model->hello = stat;
+	model->is_scan_wanted = true;
+	return 0;
 }
 
 void model_request_scan(struct model *model)

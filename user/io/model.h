@@ -46,9 +46,16 @@ struct model_member {
 int model_create(const struct model_config *config, struct model **ret_model);
 void model_destroy(struct model *model);
 
-/* The process that the manager named; 0 = none any more. It is taken in at the next refresh, by the
- * start time that it has then. */
-void model_set_hello_pid(struct model *model, uint32_t pid);
+/*
+ * The process that the manager named; 0 = none any more. It is taken in at the next refresh, and
+ * stays what it is: another that gets its pid is not. Returns its start time as in struct
+ * model_member; 0 if there is no such process, then the first that has the pid is meant.
+ */
+uint64_t model_set_hello_pid(struct model *model, uint32_t pid);
+
+/* The same of one that was named before. Returns 0; or -ESRCH, and nothing changes, if that process
+ * is gone, whoever has its pid now. */
+int model_restore_hello_pid(struct model *model, uint32_t pid, uint64_t start_ticks);
 
 /* Makes the next refresh a full one. */
 void model_request_scan(struct model *model);
