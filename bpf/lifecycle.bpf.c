@@ -24,11 +24,14 @@ int BPF_PROG(lifecycle_newtask, struct task_struct *task, unsigned long clone_fl
 
 /*
  * exec by a thread that was not the leader makes it the leader (fs/exec.c, de_thread()); the old
- * leader takes the process state with it, so totals begin again at zero with a first record.
+ * leader takes the process state with it, so totals begin again at zero with a first record. The
+ * thread has no state yet if it was there before these programs, or if its clone went unseen, as
+ * that of some children of init did on a 6.18 host.
  */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(lifecycle_exec, struct task_struct *task)
 {
+	thread_state_create(task);
 	process_state_create(task);
 	__sync_fetch_and_add(&host.execs, 1);
 	return 0;

@@ -42,6 +42,9 @@ struct collector *collector_open_floor(uint64_t bulk_ring_bytes, uint64_t report
 /* As the agent does it: a walk rests, and the ring is read, when half of it is full. No floor. */
 struct collector *collector_open_draining(uint64_t bulk_ring_bytes);
 
+/* Has not looked yet: of who is there already nothing is known. */
+struct collector *collector_open_blind(void);
+
 /* Every process sends a record in every walk and at its exit, so that sums over them are exact. */
 struct collector *collector_open_exact(void);
 void collector_close(struct collector *collector);

@@ -3,6 +3,7 @@
  * Births and deaths, what is lost when a ring buffer is too small, and what the verifier makes of
  * the programs.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -117,6 +118,44 @@ static void short_lived_processes_leave_nothing(void **state)
 }
 
 /* What was lost is what was sent less what arrived. */
+/* A process that the programs have not seen begin runs another program, and ends. */
+static bool is_tracked_after_exec(void)
+{
+	uint64_t losses[LOSS_CAUSE_COUNT];
+	int go[2];
+	char nothing;
+
+	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(go[1]);
+		(void)!read(go[0], &nothing, 1);
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(127);
+	}
+	close(go[0]);
+	struct collector *collector = collector_open_blind();
+
+	close(go[1]);
+	assert_int_equal(workload_wait(pid, 5), 0);
+	probes_get_losses(collector->probes, losses);
+	collector_close(collector);
+	return losses[LOSS_UNTRACKED] == 0;
+}
+
+static void exec_makes_up_for_an_unseen_fork(void **state)
+{
+	(void)state;
+	bool is_tracked = false;
+
+	/* Others that were there before may end meanwhile. */
+	for (int i = 0; i < 10 && !is_tracked; i++)
+		is_tracked = is_tracked_after_exec();
+	assert_true(is_tracked);
+}
+
 static void losses_equal_what_is_missing(void **state)
 {
 	(void)state;
@@ -231,6 +270,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(short_lived_processes_leave_nothing, teardown),
+		cmocka_unit_test_teardown(exec_makes_up_for_an_unseen_fork, teardown),
 		cmocka_unit_test_teardown(losses_equal_what_is_missing, teardown),
 		cmocka_unit_test_teardown(walk_loses_nothing_to_a_small_ring, teardown),
 		cmocka_unit_test_teardown(one_record_per_process_and_window, teardown),
