@@ -223,7 +223,7 @@ static void set_up(bool is_saturated)
 {
 	drop_file();
 	scene_open_groups(&scene);
-	pressure_group = group_make(GROUP_PRESSURE, "pressed", 0);
+	pressure_group = group_make_pressure(scene.others_group, "pressed");
 	start_probes();
 	if (is_saturated)
 		hogs_start();
@@ -291,6 +291,7 @@ static bool episode(bool has_psi)
 
 	/* No walk in between, which would bring the stall sooner than the record. */
 	scene_start_agent(&scene, "window = 10s\nwindow_calm = 10s",
+			  "degrade_above = 100%\nupgrade_below = 99%\nmargin = 0\n"
 			  "stall_urgent = 4%\nstall_urgent_window = 1s\n"
 			  "stall_above = 4%\nstall_above_window = 60s\n");
 	if (has_psi)

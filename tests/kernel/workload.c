@@ -256,6 +256,13 @@ const char *group_make_below(const char *parent, const char *name)
 	return group_add(path);
 }
 
+const char *group_make_pressure(const char *memory_group, const char *name)
+{
+	if (strcmp(hierarchy_root(GROUP_MEMORY), hierarchy_root(GROUP_PRESSURE)) == 0)
+		return group_make_below(memory_group, name);
+	return group_make(GROUP_PRESSURE, name, 0);
+}
+
 static void group_kill(const char *path)
 {
 	char file[512], line[32];

@@ -60,6 +60,13 @@ const char *group_make(enum group_kind kind, const char *name, uint64_t memory_l
 
 /* A group without a limit of its own below another one. */
 const char *group_make_below(const char *parent, const char *name);
+
+/*
+ * A group that tells the pressure of its processes: in a hierarchy of its own, or, where there is
+ * only one, below the memory group that they share.
+ */
+const char *group_make_pressure(const char *memory_group, const char *name);
+
 void group_remove_all(void);
 void group_write(const char *path, const char *file, const char *text);
 uint64_t group_id(const char *path);
