@@ -78,15 +78,20 @@ def forget_pages(path):
         os.close(fd)
 
 
-def go_first():
-    """What else this machine does should not count. Priorities only hold within a session where the
-    scheduler groups processes by it, so the session gets one, too."""
+def lead_session():
+    """A session of its own, which the scheduler may treat as one (man 7 sched, autogroup): it gets a
+    priority, too."""
     os.setsid()
-    os.nice(NICE)
     try:
         pathlib.Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")
     except OSError:
         pass  # it does not
+
+
+def go_first():
+    """What else this machine does should not count."""
+    os.nice(NICE)
+    lead_session()
 
 
 async def end_process(process, grace_s):

@@ -6,7 +6,7 @@ import time
 
 import aiohttp
 
-from host import end_process
+from host import end_process, lead_session
 
 RESTART_DELAY_S = 1.0  # as Restart=always, RestartSec=1
 READY_TIMEOUT_S = 120
@@ -56,18 +56,20 @@ class OneServer:
         """How a process of the small host is started."""
         return command
 
-    async def spawn(self, command, part, log):
-        """Starts a process of the small host, in its part."""
+    async def spawn(self, command, part, log, is_service=False):
+        """Starts a process of the small host, in its part; a service has a session of its own."""
+        enter = self.context.host.enter(part)
         with open(self.context.out / log, "ab") as output:
             return await asyncio.create_subprocess_exec(
                 *self.wrap(command), stdin=asyncio.subprocess.DEVNULL, stdout=output,
-                stderr=output, preexec_fn=self.context.host.enter(part))
+                stderr=output, preexec_fn=lambda: (enter(), is_service and lead_session()))
 
     async def keep(self):
         """Starts the server, again and again."""
         command = server_command(self.context, self.tier, f"127.0.0.1:{self.context.port}")
         while True:
-            self.process = await self.spawn(command, "model", f"{self.key()}-server.log")
+            self.process = await self.spawn(command, "model", f"{self.key()}-server.log",
+                                            is_service=True)
             await self.process.wait()
             self.restarts += 1
             await asyncio.sleep(RESTART_DELAY_S)
