@@ -13,7 +13,7 @@ source "$(dirname "$0")/../../scripts/lib.sh"
 # file, constant
 CONSTANTS=(
 	"drift.h DRIFT_POINTS"
-	"drift.c DIFFERENCES_MAX"
+	"drift.h DRIFT_DIFFERENCES_MAX"
 	"drift.c DIFFERENCE_CUT"
 	"drift.c OUTLIER_DEVIATIONS"
 	"drift.c FAR_DEVIATIONS"

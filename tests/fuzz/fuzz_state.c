@@ -13,6 +13,10 @@
 #include "core/actions.h"
 #include "core/engine.h"
 
+enum {
+	SAMPLES = 30,
+};
+
 static void set_tier(struct ladder *ladder, uint32_t tier, const char *name, uint64_t memory_bytes)
 {
 	(void)snprintf(ladder->tiers[tier].name, EVENT_TIER_NAME_LEN, "%s", name);
@@ -25,6 +29,19 @@ static void step(struct engine *engine, struct event event, uint64_t time_ns)
 
 	event.time_ns = time_ns;
 	engine_step(engine, &event, &out);
+}
+
+/* Others rise until nothing fits, so that all that was learned is asked for. */
+static void run(struct engine *engine, uint64_t now_ns)
+{
+	struct event event = {.kind = EVENT_SAMPLE, .sample = {.resource_count = 1}};
+	struct event_resource *memory = &event.sample.resources[0];
+
+	*memory = (struct event_resource){.kind = RESOURCE_HOST_MEMORY, .capacity_bytes = 64 * GIB};
+	for (uint64_t i = 1; i <= SAMPLES; i++) {
+		memory->used_bytes = 2 * i * GIB;
+		step(engine, event, now_ns + i * NS_PER_S);
+	}
 }
 
 /* The tiers are those of the seeds. */
@@ -43,6 +60,7 @@ static void take_up(const struct engine_state *state)
 	step(engine, (struct event){.kind = EVENT_CONFIG, .config = &config.engine}, now_ns);
 	step(engine, (struct event){.kind = EVENT_STATE, .state = state}, now_ns);
 	step(engine, (struct event){.kind = EVENT_TICK}, now_ns + 1);
+	run(engine, now_ns);
 	free(engine);
 }
 

@@ -11,6 +11,21 @@
 #define STATE_RIG_TAKEN_NS (5000 * NS_PER_S)
 #define STATE_RIG_FUNCTION __attribute__((unused)) static
 
+STATE_RIG_FUNCTION void state_rig_fill_calm(struct calm_state *calm)
+{
+	*calm = (struct calm_state){
+		.vram_bytes = 3 * GIB,
+		.opened_ns = STATE_RIG_TAKEN_NS - 70 * NS_PER_S,
+		.broken_ns = STATE_RIG_TAKEN_NS - 90 * NS_PER_S,
+		.lengths = {.count = 3, .length_ns = {600 * NS_PER_S, 601 * NS_PER_S, 5}},
+		.intervals = {.count = 2, .length_ns = {700 * NS_PER_S, 701 * NS_PER_S}},
+		.alarms_permyriad = 80000,
+		.alarms_true_permyriad = 50001,
+		.penalty_permyriad = 30000,
+		.refuges = {.count = 2, .name = {"off", "medium"}},
+	};
+}
+
 STATE_RIG_FUNCTION void state_rig_fill_tier(struct tier_state *tier, const char *name,
 					    uint64_t memory_bytes)
 {
@@ -27,6 +42,7 @@ STATE_RIG_FUNCTION void state_rig_fill_tier(struct tier_state *tier, const char 
 			    .factor = 4,
 			    .until_ns = STATE_RIG_TAKEN_NS + 60 * NS_PER_S},
 	};
+	state_rig_fill_calm(&tier->calm);
 	tier->learned.vram[1] = (struct footprint_peak){.bytes = 2 * GIB, .seen = {1, 2, 3, 4}};
 	memcpy(tier->name, name, strnlen(name, sizeof(tier->name) - 1));
 }
@@ -45,8 +61,8 @@ STATE_RIG_FUNCTION void state_rig_fill(struct engine_state *state)
 		state->loss_ns[kind] = STATE_RIG_TAKEN_NS - (20 + kind) * NS_PER_S;
 	}
 	state->resource_count = 2;
-	state->resources[0] = (struct resource_state){RESOURCE_HOST_MEMORY, 0, 30 * GIB};
-	state->resources[1] = (struct resource_state){RESOURCE_VRAM, 1, 4 * GIB};
+	state->resources[0] = (struct resource_state){RESOURCE_HOST_MEMORY, 0, 30 * GIB, {77, 33}};
+	state->resources[1] = (struct resource_state){RESOURCE_VRAM, 1, 4 * GIB, {5, 2}};
 	state->is_paused = true;
 	strcpy(state->pin, "large");
 	state->pin_until_ns = STATE_RIG_TAKEN_NS + 600 * NS_PER_S;
@@ -72,6 +88,8 @@ STATE_RIG_FUNCTION void state_rig_fill(struct engine_state *state)
 	state->began_ns = STATE_RIG_TAKEN_NS - 9 * NS_PER_S;
 	state->deadline_ns = STATE_RIG_TAKEN_NS + 111 * NS_PER_S;
 	state->backoff_ns = 120 * NS_PER_S;
+	state->degrade_above_permyriad = 9000;
+	state->cost_drain_ns = 15 * NS_PER_S;
 	state->hello_pid = 4711;
 	state->hello_start_ticks = 123456;
 	state->tier_count = 3;

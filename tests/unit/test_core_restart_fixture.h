@@ -56,6 +56,35 @@ static inline void restart(uint64_t down_ns, const char *loaded)
 	sample_loaded(loaded);
 }
 
+/* Seconds in which a manager does what it is told at once. */
+static inline void pass(uint64_t seconds)
+{
+	for (uint64_t i = 0; i < seconds; i++) {
+		rig_run(rig, SECONDS(1), NULL);
+		if (rig_status(rig)->switch_state == SWITCH_DRAINING ||
+		    rig_status(rig)->switch_state == SWITCH_LOADING) {
+			rig_ack(rig, ACK_LOADING);
+			rig_ack(rig, ACK_DONE);
+		}
+	}
+}
+
+/* The manager is there all the time, and so is what it has loaded. */
+static inline void start_after(uint64_t down_ns, const char *loaded)
+{
+	start_again(down_ns);
+	sample_loaded(loaded);
+	rig_hello(rig, loaded);
+}
+
+static inline void pass_restart(uint64_t down_s)
+{
+	const char *loaded = rig_actual(rig);
+
+	keep(false);
+	start_after(SECONDS(down_s), loaded);
+}
+
 static inline uint64_t last_seq(void)
 {
 	return rig_status(rig)->seq;

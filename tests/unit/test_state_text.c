@@ -58,6 +58,8 @@ static void test_every_member_comes_back(void **state)
 	assert_memory_equal(&got, &expected, sizeof(got));
 }
 
+#define FILLED(member) assert_true(memcmp(&filled.member, &zero.member, sizeof(filled.member)) != 0)
+
 /* A member that is left out of the table would come back as 0 whatever it was. */
 static void test_the_rig_leaves_no_member_out(void **state)
 {
@@ -66,7 +68,6 @@ static void test_the_rig_leaves_no_member_out(void **state)
 
 	(void)state;
 	state_rig_fill(&filled);
-#define FILLED(member) assert_true(memcmp(&filled.member, &zero.member, sizeof(filled.member)) != 0)
 	FILLED(taken_ns);
 	FILLED(is_same_boot);
 	FILLED(is_final);
@@ -74,7 +75,9 @@ static void test_the_rig_leaves_no_member_out(void **state)
 	FILLED(pressure_ns);
 	FILLED(loss_began_ns);
 	FILLED(loss_ns);
-	FILLED(resources);
+	FILLED(resources[0].peak_bytes);
+	FILLED(resources[0].noise.mean_difference_q4);
+	FILLED(resources[0].noise.differences);
 	FILLED(pin);
 	FILLED(pin_until_ns);
 	FILLED(pin_reason);
@@ -100,9 +103,20 @@ static void test_the_rig_leaves_no_member_out(void **state)
 	FILLED(began_ns);
 	FILLED(deadline_ns);
 	FILLED(backoff_ns);
+	FILLED(degrade_above_permyriad);
+	FILLED(cost_drain_ns);
 	FILLED(hello_pid);
 	FILLED(hello_start_ticks);
 	FILLED(tier_count);
+}
+
+static void test_nor_one_of_a_tier(void **state)
+{
+	static const struct engine_state zero;
+	struct engine_state filled;
+
+	(void)state;
+	state_rig_fill(&filled);
 	FILLED(tiers[0].name);
 	FILLED(tiers[1].memory_bytes);
 	FILLED(tiers[0].learned.used_ns);
@@ -117,35 +131,88 @@ static void test_the_rig_leaves_no_member_out(void **state)
 	FILLED(tiers[0].breaker.factor);
 	FILLED(tiers[0].breaker.until_ns);
 	FILLED(tiers[1].breaker.closed_ns);
-#undef FILLED
+	FILLED(tiers[0].calm.vram_bytes);
+	FILLED(tiers[0].calm.opened_ns);
+	FILLED(tiers[0].calm.broken_ns);
+	FILLED(tiers[0].calm.lengths.count);
+	FILLED(tiers[0].calm.lengths.length_ns);
+	FILLED(tiers[0].calm.intervals.count);
+	FILLED(tiers[0].calm.intervals.length_ns);
+	FILLED(tiers[0].calm.alarms_permyriad);
+	FILLED(tiers[0].calm.alarms_true_permyriad);
+	FILLED(tiers[0].calm.penalty_permyriad);
+	FILLED(tiers[0].calm.refuges.count);
+	FILLED(tiers[0].calm.refuges.name);
 }
 
-/* The largest ladder, every number at its largest. */
+#undef FILLED
+
+static void fill_largest_calm(struct calm_state *calm, const char *name)
+{
+	calm->vram_bytes = INT64_MAX;
+	calm->opened_ns = INT64_MAX;
+	calm->broken_ns = INT64_MAX;
+	calm->lengths.count = SPELLS_MAX;
+	calm->intervals.count = SPELLS_MAX;
+	for (int i = 0; i < SPELLS_MAX; i++) {
+		calm->lengths.length_ns[i] = SPELLS_LENGTH_MAX_NS;
+		calm->intervals.length_ns[i] = SPELLS_LENGTH_MAX_NS;
+	}
+	calm->penalty_permyriad = INT64_MAX;
+	calm->refuges.count = ADAPTIVE_REFUGES;
+	for (int i = 0; i < ADAPTIVE_REFUGES; i++)
+		(void)snprintf(calm->refuges.name[i], EVENT_TIER_NAME_LEN, "%s", name);
+}
+
+/* The largest ladder, every number at its largest; each tier was measured on so many GPUs. */
+static void fill_largest(struct engine_state *largest, int gpu_count)
+{
+	char name[EVENT_TIER_NAME_LEN];
+
+	state_rig_fill(largest);
+	largest->taken_ns = INT64_MAX;
+	largest->seq = INT64_MAX;
+	largest->resource_count = EVENT_RESOURCES_MAX;
+	for (uint32_t i = 0; i < EVENT_RESOURCES_MAX; i++)
+		largest->resources[i] =
+			(struct resource_state){RESOURCE_GROUP_MEMORY,
+						UINT32_MAX,
+						INT64_MAX,
+						{DRIFT_MEAN_MAX_Q4, DRIFT_DIFFERENCES_MAX}};
+	largest->tier_count = LADDER_TIERS_MAX;
+	for (int i = 0; i < LADDER_TIERS_MAX; i++) {
+		struct tier_state *tier = &largest->tiers[i];
+
+		(void)snprintf(name, sizeof(name), "%031d", i);
+		state_rig_fill_tier(tier, name, INT64_MAX);
+		tier->breaker.until_ns = INT64_MAX;
+		tier->breaker.closed_ns = INT64_MAX;
+		fill_largest_calm(&tier->calm, name);
+		for (int gpu = 0; gpu < gpu_count; gpu++)
+			tier->learned.vram[gpu] = (struct footprint_peak){
+				.bytes = INT64_MAX,
+				.seen = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX}};
+	}
+}
+
 static void test_the_largest_state_fits(void **state)
 {
 	struct engine_state largest;
 	struct engine_state got;
-	char name[EVENT_TIER_NAME_LEN];
 
 	(void)state;
-	state_rig_fill(&largest);
-	largest.taken_ns = INT64_MAX;
-	largest.seq = INT64_MAX;
-	largest.resource_count = EVENT_RESOURCES_MAX;
-	for (uint32_t i = 0; i < EVENT_RESOURCES_MAX; i++)
-		largest.resources[i] =
-			(struct resource_state){RESOURCE_GROUP_MEMORY, UINT32_MAX, INT64_MAX};
-	largest.tier_count = LADDER_TIERS_MAX;
-	for (int i = 0; i < LADDER_TIERS_MAX; i++) {
-		(void)snprintf(name, sizeof(name), "%031d", i);
-		state_rig_fill_tier(&largest.tiers[i], name, INT64_MAX);
-		largest.tiers[i].breaker.until_ns = INT64_MAX;
-		largest.tiers[i].breaker.closed_ns = INT64_MAX;
-	}
+	fill_largest(&largest, LADDER_GPUS_MAX / 2);
 	write_state(&largest);
-	assert_in_range(strlen(text), 1000, STATE_TEXT_MAX / 2);
 	memset(&got, 0, sizeof(got));
 	assert_int_equal(read_text(text, &got), 0);
+	assert_memory_equal(&got, &largest, sizeof(got));
+	/* All but the calm. */
+	fill_largest(&largest, LADDER_GPUS_MAX);
+	write_state(&largest);
+	memset(&got, 0, sizeof(got));
+	assert_int_equal(read_text(text, &got), 0);
+	for (uint32_t i = 0; i < largest.tier_count; i++)
+		memset(&largest.tiers[i].calm, 0, sizeof(largest.tiers[i].calm));
 	assert_memory_equal(&got, &largest, sizeof(got));
 }
 
@@ -187,19 +254,37 @@ static void put(const char *key, const char *value)
 	at = strstr(text, needle);
 	assert_non_null(at);
 	at += strlen(needle);
-	old_len = strcspn(at, ",}]");
+	old_len = *at == '[' ? strcspn(at, "]") + 1 : strcspn(at, ",}]");
 	(void)snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, value,
 		       at + old_len);
 	memcpy(text, changed, sizeof(text));
 }
 
+struct refused {
+	const char *key;
+	const char *value;
+	const char *error;
+};
+
+static void check_refused(const struct refused *cases, size_t count)
+{
+	struct engine_state kept;
+	struct engine_state got;
+
+	state_rig_fill(&kept);
+	for (size_t i = 0; i < count; i++) {
+		write_state(&kept);
+		put(cases[i].key, cases[i].value);
+		memset(&got, 0xa5, sizeof(got));
+		assert_int_equal(read_text(text, &got), -EINVAL);
+		assert_string_equal(error, cases[i].error);
+		assert_int_equal(got.seq, UINT64_C(0xa5a5a5a5a5a5a5a5));
+	}
+}
+
 static void test_what_makes_no_sense_is_refused(void **state)
 {
-	static const struct {
-		const char *key;
-		const char *value;
-		const char *error;
-	} cases[] = {
+	static const struct refused cases[] = {
 		{"tierd_state", "2", "written by a newer version of tierd"},
 		{"tierd_state", "0", "not the state of tierd"},
 		{"tierd_state", "\"1\"", "not the state of tierd"},
@@ -238,19 +323,36 @@ static void test_what_makes_no_sense_is_refused(void **state)
 		{"breaker", "\"ajar\"", "breaker: not a word that it can be"},
 		{"load_ns", "86400000000001", "load_ns: not a number that it can be"},
 	};
-	struct engine_state kept;
-	struct engine_state got;
 
 	(void)state;
-	state_rig_fill(&kept);
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		write_state(&kept);
-		put(cases[i].key, cases[i].value);
-		memset(&got, 0xa5, sizeof(got));
-		assert_int_equal(read_text(text, &got), -EINVAL);
-		assert_string_equal(error, cases[i].error);
-		assert_int_equal(got.seq, UINT64_C(0xa5a5a5a5a5a5a5a5));
-	}
+	check_refused(cases, ARRAY_SIZE(cases));
+}
+
+static void test_so_is_calm_that_makes_no_sense(void **state)
+{
+	static const struct refused cases[] = {
+		{"noise_kib_q4", "281474976710657", "noise_kib_q4: not a number that it can be"},
+		{"noise_seen", "34", "noise_seen: not a number that it can be"},
+		{"degrade_above", "10001", "degrade_above: not a number that it can be"},
+		{"calm_since_ns", "5000000000001", "calm_since_ns: not a number that it can be"},
+		{"calm_since_ns", "4909999999999",
+		 "calm_since_ns: before the calm before it ended"},
+		{"calm_ended_ns", "5000000000001", "calm_ended_ns: not a number that it can be"},
+		{"calm_ns", "7", "calm_ns: not a list, or too long"},
+		{"calm_ns", "[1,2,3,4,5,6,7,8,9]", "calm_ns: not a list, or too long"},
+		{"calm_ns", "[31622400000000001]", "calm_ns: not a number that it can be"},
+		{"calm_ns", "[null]", "calm_ns: not a number that it can be"},
+		{"between_ends_ns", "[-1]", "between_ends_ns: not a number that it can be"},
+		{"forecasts", "100001", "forecasts: not a number that it can be"},
+		{"forecasts_true", "80001", "forecasts_true: more than there were"},
+		{"penalty", "-1", "penalty: not a number that it can be"},
+		{"refuges", "[\"a b\"]", "refuges: not the name of a tier"},
+		{"refuges", "[1]", "refuges: not the name of a tier"},
+		{"refuges", "[\"a\",\"b\",\"c\",\"d\"]", "refuges: not a list, or too long"},
+	};
+
+	(void)state;
+	check_refused(cases, ARRAY_SIZE(cases));
 }
 
 static void test_what_is_no_state_is_refused(void **state)
@@ -320,9 +422,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_member_comes_back),
 		cmocka_unit_test(test_the_rig_leaves_no_member_out),
+		cmocka_unit_test(test_nor_one_of_a_tier),
 		cmocka_unit_test(test_the_largest_state_fits),
 		cmocka_unit_test(test_lasting_members_are_apart),
 		cmocka_unit_test(test_what_makes_no_sense_is_refused),
+		cmocka_unit_test(test_so_is_calm_that_makes_no_sense),
 		cmocka_unit_test(test_what_is_no_state_is_refused),
 		cmocka_unit_test(test_members_may_be_missing_or_unknown),
 		cmocka_unit_test(test_any_byte_may_be_wrong),

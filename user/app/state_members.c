@@ -8,6 +8,7 @@
 
 #define STATE(field) offsetof(struct engine_state, field)
 #define TIER(field) offsetof(struct tier_state, field)
+#define CALM(field) offsetof(struct calm_state, field)
 #define RESOURCE(field) offsetof(struct resource_state, field)
 
 /* What changes by time alone. */
@@ -52,6 +53,8 @@ static const struct member LASTING[] = {
 	{"wait_factor", MEMBER_U32, STATE(wait_factor), STABILIZER_FACTOR_MAX, NULL, 0},
 	{"wait_factor_ns", MEMBER_PAST, STATE(wait_factor_ns), 0, NULL, 0},
 	{"trial_end_ns", MEMBER_AHEAD, STATE(trial_end_ns), 0, NULL, 0},
+	{"degrade_above", MEMBER_U32, STATE(degrade_above_permyriad), PERMYRIAD, NULL, 0},
+	{"cost_drain_ns", MEMBER_U64, STATE(cost_drain_ns), NUMBER_MAX, NULL, 0},
 	{"hello_pid", MEMBER_U32, STATE(hello_pid), INT32_MAX, NULL, 0},
 	{"hello_start_ticks", MEMBER_U64, STATE(hello_start_ticks), NUMBER_MAX, NULL, 0},
 };
@@ -72,6 +75,20 @@ static const struct member OF_TIER[] = {
 	{"breaker_closed_ns", MEMBER_PAST, TIER(breaker.closed_ns), 0, NULL, 0},
 };
 
+/* What the adaptive policy has learned of it. */
+static const struct member OF_CALM[] = {
+	{"vram_bytes", MEMBER_U64, CALM(vram_bytes), NUMBER_MAX, NULL, 0},
+	{"calm_since_ns", MEMBER_PAST, CALM(opened_ns), 0, NULL, 0},
+	{"calm_ended_ns", MEMBER_PAST, CALM(broken_ns), 0, NULL, 0},
+	{"calm_ns", MEMBER_HISTORY, CALM(lengths), SPELLS_LENGTH_MAX_NS, NULL, 0},
+	{"between_ends_ns", MEMBER_HISTORY, CALM(intervals), SPELLS_LENGTH_MAX_NS, NULL, 0},
+	{"forecasts", MEMBER_U32, CALM(alarms_permyriad), ADAPTIVE_ALARMS_MAX_PERMYRIAD, NULL, 0},
+	{"forecasts_true", MEMBER_U32, CALM(alarms_true_permyriad), ADAPTIVE_ALARMS_MAX_PERMYRIAD,
+	 NULL, 0},
+	{"penalty", MEMBER_U64, CALM(penalty_permyriad), NUMBER_MAX, NULL, 0},
+	{"refuges", MEMBER_NAMES, CALM(refuges), 0, NULL, 0},
+};
+
 /* What it was measured to take: of memory, and of each GPU. */
 static const struct member OF_PEAK[] = {
 	{"peak_bytes", MEMBER_U64, offsetof(struct footprint_peak, bytes), NUMBER_MAX, NULL, 0},
@@ -86,11 +103,15 @@ static const struct member OF_RESOURCE[] = {
 	{"resource", MEMBER_WORD, RESOURCE(kind), 0, resource_kind_name, RESOURCE_KIND_COUNT},
 	{"index", MEMBER_U32, RESOURCE(index), UINT32_MAX, NULL, 0},
 	{"peak_bytes", MEMBER_U64, RESOURCE(peak_bytes), NUMBER_MAX, NULL, 0},
+	{"noise_kib_q4", MEMBER_U64, RESOURCE(noise.mean_difference_q4), DRIFT_MEAN_MAX_Q4, NULL,
+	 0},
+	{"noise_seen", MEMBER_U32, RESOURCE(noise.differences), DRIFT_DIFFERENCES_MAX, NULL, 0},
 };
 
 #define LIST(name, rows) const struct member_list name = {rows, ARRAY_SIZE(rows)}
 LIST(PASSING_MEMBERS, PASSING);
 LIST(LASTING_MEMBERS, LASTING);
 LIST(TIER_MEMBERS, OF_TIER);
+LIST(CALM_MEMBERS, OF_CALM);
 LIST(PEAK_MEMBERS, OF_PEAK);
 LIST(RESOURCE_MEMBERS, OF_RESOURCE);

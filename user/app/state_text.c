@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The tables of members (state_members.h) drive both directions. What one row cannot say is checked
- * in check_state().
+ * in state_check.c.
  */
 #include "state_text.h"
 
@@ -12,8 +12,8 @@
 
 #include "base/json.h"
 #include "base/units.h"
-#include "core/transition.h"
 #include "option_table.h"
+#include "state_check.h"
 #include "state_members.h"
 
 /* Nothing waits longer: the longest rest of a tier (performance_retry at most, 16 times). */
@@ -21,6 +21,22 @@
 
 /* ---- writing -----------------------------------------------------------------------------------
  */
+
+static void add_history(struct json *json, const char *key, const struct spell_history *history)
+{
+	json_begin_array(json, key);
+	for (uint32_t i = 0; i < history->count; i++)
+		json_add_u64(json, NULL, history->length_ns[i]);
+	json_end_array(json);
+}
+
+static void add_names(struct json *json, const char *key, const struct tier_names *names)
+{
+	json_begin_array(json, key);
+	for (uint32_t i = 0; i < names->count; i++)
+		json_add_field(json, NULL, names->name[i], EVENT_TIER_NAME_LEN);
+	json_end_array(json);
+}
 
 static void add_member(struct json *json, const struct member *member, const void *base)
 {
@@ -50,6 +66,12 @@ static void add_member(struct json *json, const struct member *member, const voi
 		memcpy(&u32, at, sizeof(u32));
 		json_add_string(json, member->key, member->word(u32));
 		break;
+	case MEMBER_HISTORY:
+		add_history(json, member->key, (const void *)at);
+		break;
+	case MEMBER_NAMES:
+		add_names(json, member->key, (const void *)at);
+		break;
 	}
 }
 
@@ -76,7 +98,7 @@ static bool is_measured(const struct footprint_peak *peak)
 	return peak->bytes > 0 || footprint_seen_bytes(peak) > 0;
 }
 
-static void add_tiers(struct json *json, const struct engine_state *state)
+static void add_tiers(struct json *json, const struct engine_state *state, bool has_calm)
 {
 	json_begin_array(json, "tiers");
 	for (uint32_t i = 0; i < state->tier_count; i++) {
@@ -84,6 +106,8 @@ static void add_tiers(struct json *json, const struct engine_state *state)
 
 		json_begin_object(json, NULL);
 		add_members(json, &TIER_MEMBERS, &state->tiers[i]);
+		if (has_calm && state->tiers[i].calm.alarms_permyriad > 0)
+			add_members(json, &CALM_MEMBERS, &state->tiers[i].calm);
 		add_members(json, &PEAK_MEMBERS, &learned->memory);
 		json_begin_array(json, "vram");
 		for (uint64_t gpu = 0; gpu < LADDER_GPUS_MAX; gpu++) {
@@ -100,8 +124,8 @@ static void add_tiers(struct json *json, const struct engine_state *state)
 	json_end_array(json);
 }
 
-int state_text_write(const struct engine_state *state, const char *boot_id, char *buffer,
-		     size_t size, size_t *ret_lasting)
+static int write_text(const struct engine_state *state, const char *boot_id, bool has_calm,
+		      char *buffer, size_t size, size_t *ret_lasting)
 {
 	struct json json;
 
@@ -112,11 +136,21 @@ int state_text_write(const struct engine_state *state, const char *boot_id, char
 	add_members(&json, &PASSING_MEMBERS, state);
 	add_list(&json, "resources", &RESOURCE_MEMBERS, state->resources, state->resource_count,
 		 sizeof(state->resources[0]));
-	add_tiers(&json, state);
+	add_tiers(&json, state, has_calm);
 	*ret_lasting = json.len;
 	add_members(&json, &LASTING_MEMBERS, state);
 	json_end_object(&json);
 	return json_finish(&json);
+}
+
+int state_text_write(const struct engine_state *state, const char *boot_id, char *buffer,
+		     size_t size, size_t *ret_lasting)
+{
+	int len = write_text(state, boot_id, true, buffer, size, ret_lasting);
+
+	/* Sixteen tiers that were each measured on sixteen GPUs: rather the rest than nothing. */
+	return len == -EMSGSIZE ? write_text(state, boot_id, false, buffer, size, ret_lasting)
+				: len;
 }
 
 /* ---- reading -----------------------------------------------------------------------------------
@@ -171,6 +205,35 @@ static int take_word(struct reading *reading, const struct member *member, const
 	return fail(reading, member->key, "not a word that it can be");
 }
 
+static int take_history(struct reading *reading, const struct member *member, const json_t *value,
+			struct spell_history *history)
+{
+	size_t count = json_array_size(value);
+	int result = 0;
+
+	if (!json_is_array(value) || count > SPELLS_MAX)
+		return fail(reading, member->key, "not a list, or too long");
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = take_number(reading, member, json_array_get(value, i), member->max,
+				     &history->length_ns[i]);
+	history->count = (uint32_t)count;
+	return result;
+}
+
+static int take_names(struct reading *reading, const struct member *member, const json_t *value,
+		      struct tier_names *names)
+{
+	size_t count = json_array_size(value);
+	int result = 0;
+
+	if (!json_is_array(value) || count > ARRAY_SIZE(names->name))
+		return fail(reading, member->key, "not a list, or too long");
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = take_tier(reading, member, json_array_get(value, i), names->name[i]);
+	names->count = (uint32_t)count;
+	return result;
+}
+
 static uint64_t number_max(const struct reading *reading, const struct member *member)
 {
 	if (member->type == MEMBER_PAST)
@@ -212,6 +275,10 @@ static int take_member(struct reading *reading, const struct member *member, con
 		result = take_word(reading, member, value, &u32);
 		memcpy(at, &u32, sizeof(u32));
 		break;
+	case MEMBER_HISTORY:
+		return take_history(reading, member, value, (void *)at);
+	case MEMBER_NAMES:
+		return take_names(reading, member, value, (void *)at);
 	}
 	return result;
 }
@@ -287,56 +354,13 @@ static int take_tiers(struct reading *reading, const json_t *root, struct engine
 		struct footprint_tier *learned = &state->tiers[i].learned;
 		const json_t *object = json_array_get(array, i);
 
-		result = take_members(reading, &PEAK_MEMBERS, object, &learned->memory);
+		result = take_members(reading, &CALM_MEMBERS, object, &state->tiers[i].calm);
+		if (result == 0)
+			result = take_members(reading, &PEAK_MEMBERS, object, &learned->memory);
 		if (result == 0)
 			result = take_vram(reading, object, learned);
 	}
 	return result;
-}
-
-static int check_tiers(struct reading *reading, const struct engine_state *state)
-{
-	for (uint32_t i = 0; i < state->tier_count; i++) {
-		if (!state->tiers[i].name[0])
-			return fail(reading, "tiers", "one has no name");
-		for (uint32_t j = 0; j < i; j++) {
-			if (strcmp(state->tiers[i].name, state->tiers[j].name) == 0)
-				return fail(reading, "tiers", "one is there twice");
-		}
-	}
-	return 0;
-}
-
-/* What a switch machine can be in: see transition.h. */
-static int check_switch(struct reading *reading, const struct engine_state *state)
-{
-	bool is_pending = state->phase == SWITCH_DRAINING || state->phase == SWITCH_LOADING;
-
-	if (!state->wanted[0] || !state->actual[0] || !state->from[0] || !state->to[0])
-		return fail(reading, "", "a tier is missing");
-	if (is_pending && (strcmp(state->wanted, state->to) != 0 || state->seq == 0))
-		return fail(reading, "phase", "there is no such order");
-	if (state->phase != SWITCH_STEADY && state->deadline_ns == 0)
-		return fail(reading, "phase", "it would never end");
-	if (state->phase == SWITCH_SETTLING && strcmp(state->wanted, state->actual) != 0)
-		return fail(reading, "phase", "it settles on nothing");
-	return 0;
-}
-
-static int check_state(struct reading *reading, const struct engine_state *state)
-{
-	uint32_t factor = state->wait_factor;
-	int result = check_switch(reading, state);
-
-	if (result == 0)
-		result = check_tiers(reading, state);
-	if (result < 0)
-		return result;
-	if (factor & (factor - 1))
-		return fail(reading, "wait_factor", "not 1, 2, 4 or 8");
-	if (state->taken_ns == 0)
-		return fail(reading, "taken_ns", "missing");
-	return 0;
 }
 
 static int take_boot_id(struct reading *reading, const json_t *root,
@@ -366,6 +390,8 @@ int state_text_read(const char *text, size_t len, struct engine_state *ret_state
 {
 	struct reading reading = {.error = error, .error_size = error_size};
 	struct engine_state state = {.tier_count = 0};
+	const char *problem;
+	const char *key;
 	char boot_id[STATE_BOOT_ID_LEN];
 	json_auto_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	int result;
@@ -385,8 +411,8 @@ int state_text_read(const char *text, size_t len, struct engine_state *ret_state
 		result = take_members(&reading, &LASTING_MEMBERS, root, &state);
 	if (result == 0)
 		result = take_tiers(&reading, root, &state);
-	if (result == 0)
-		result = check_state(&reading, &state);
+	if (result == 0 && (problem = state_find_problem(&state, &key)))
+		result = fail(&reading, key, problem);
 	if (result < 0)
 		return result;
 	*ret_state = state;

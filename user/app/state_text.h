@@ -15,14 +15,15 @@
 
 enum {
 	STATE_TEXT_VERSION = 1,
-	STATE_TEXT_MAX = 60 * 1024, /* more than any state takes, with its NUL */
+	STATE_TEXT_MAX = 60 * 1024, /* more than any state takes, with its NUL; but see below */
 	STATE_BOOT_ID_LEN = 40,     /* with its NUL */
 };
 
 /*
  * Writes the line with its newline; boot_id is that of the clock. *ret_lasting is where in it those
- * members begin that say more than how time passes: of two states they may be compared. Returns the
- * length, or -EMSGSIZE.
+ * members begin that say more than how time passes: of two states they may be compared. What was
+ * learned of calm is left out where the rest leaves no room for it. Returns the length, or
+ * -EMSGSIZE.
  */
 int state_text_write(const struct engine_state *state, const char *boot_id, char *buffer,
 		     size_t size, size_t *ret_lasting);

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/units.h"
 #include "config.h"
 #include "footprint.h"
 #include "ladder.h"
@@ -27,6 +28,8 @@
 
 enum {
 	ADAPTIVE_REFUGES = 3, /* breaks of which it is remembered what would have fitted */
+	/* What the counts of forecasts come to at most: the sum of all that has decayed. */
+	ADAPTIVE_ALARMS_MAX_PERMYRIAD = 10 * PERMYRIAD,
 };
 
 struct adaptive_level {

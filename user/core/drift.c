@@ -5,7 +5,6 @@
 
 #include "base/units.h"
 
-#define KIB_MAX (INT64_C(1) << 44)
 #define SLOPE_MAX (INT64_C(1) << 50)
 #define CHANGE_MAX ((__int128)1 << 60) /* its square, times the points, fits 128 bits */
 #define MS_PER_KS ((__int128)1000000)
@@ -14,8 +13,6 @@
 enum {
 	POINTS_MIN = 6, /* for a slope */
 	Q4 = 16,
-	/* A new difference counts as 1/33 of the mean: about half a minute of memory. */
-	DIFFERENCES_MAX = 33,
 	DIFFERENCE_CUT = 4, /* means */
 	/* For the first differences there is no mean to cut them by, but a jump is not noise even
 	 * so: they count for this part of the capacity at most. */
@@ -55,6 +52,18 @@ uint64_t drift_noise_bytes(const struct drift *drift, uint64_t capacity_bytes)
 	return noise_kib(drift, capacity_bytes) * KIB;
 }
 
+void drift_get_noise(const struct drift *drift, struct drift_noise *ret_noise)
+{
+	ret_noise->mean_difference_q4 = drift->mean_difference_q4;
+	ret_noise->differences = drift->differences;
+}
+
+void drift_set_noise(struct drift *drift, const struct drift_noise *noise)
+{
+	drift->mean_difference_q4 = units_min(noise->mean_difference_q4, DRIFT_MEAN_MAX_Q4);
+	drift->differences = (uint32_t)units_min(noise->differences, DRIFT_DIFFERENCES_MAX);
+}
+
 void drift_restart(struct drift *drift)
 {
 	drift->count = 0;
@@ -80,7 +89,7 @@ static void learn_noise(struct drift *drift, int64_t kib, uint64_t capacity_byte
 	if (drift->differences < DIFFERENCES_FIRST)
 		cut_q4 = units_max(cut_q4, capacity_bytes / KIB * Q4 / FIRST_PART);
 	difference_q4 = units_min(difference_q4, cut_q4);
-	if (drift->differences < DIFFERENCES_MAX)
+	if (drift->differences < DRIFT_DIFFERENCES_MAX)
 		drift->differences++;
 	if (difference_q4 >= mean_q4)
 		mean_q4 += (difference_q4 - mean_q4) / drift->differences;
@@ -152,7 +161,7 @@ static void fit_line(struct drift *drift, uint64_t capacity_bytes)
 
 void drift_add(struct drift *drift, uint64_t now_ns, uint64_t bytes, uint64_t capacity_bytes)
 {
-	int64_t kib = (int64_t)units_min(bytes / KIB, KIB_MAX);
+	int64_t kib = (int64_t)units_min(bytes / KIB, DRIFT_KIB_MAX);
 
 	if (drift->count > 0) {
 		uint64_t elapsed_ns = units_minus(now_ns, point_at(drift, 0)->time_ns);

@@ -19,7 +19,12 @@
 enum {
 	/* A line through fewer points follows noise, one through more follows turns late. */
 	DRIFT_POINTS = 45,
+	/* A new difference counts as 1/33 of the mean: about half a minute of memory. */
+	DRIFT_DIFFERENCES_MAX = 33,
 };
+
+#define DRIFT_KIB_MAX (INT64_C(1) << 44)
+#define DRIFT_MEAN_MAX_Q4 ((uint64_t)DRIFT_KIB_MAX * 16)
 
 struct drift_point {
 	uint64_t time_ns;
@@ -42,6 +47,15 @@ void drift_add(struct drift *drift, uint64_t now_ns, uint64_t bytes, uint64_t ca
 
 /* Nothing before this belongs to what follows: the next point begins a stretch. */
 void drift_restart(struct drift *drift);
+
+/* The noise of a series, for a drift that goes on with it; what no drift has is cut. */
+struct drift_noise {
+	uint64_t mean_difference_q4; /* KiB / 16 */
+	uint32_t differences;
+};
+
+void drift_get_noise(const struct drift *drift, struct drift_noise *ret_noise);
+void drift_set_noise(struct drift *drift, const struct drift_noise *noise);
 
 /* The deviation of the noise, at least 1/10000 of the capacity. */
 uint64_t drift_noise_bytes(const struct drift *drift, uint64_t capacity_bytes);

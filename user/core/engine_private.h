@@ -7,6 +7,7 @@
  *   engine_pin.c     the tier that a person asks for
  *   engine_performance.c  how the tiers do, from what the manager tells of its tasks
  *   engine_state.c   what is kept over a restart of the agent
+ *   engine_state_adaptive.c  of that, what the adaptive policy has learned
  *   engine_sample.c  samples: others' use, their past and trend, the first tier
  *   engine_preflight.c  questions whether something fits, and what they reserve
  *   engine_overlap.c  two tiers in memory at once: whether they may be, and their sum

@@ -9,7 +9,7 @@
 
 #include "base/units.h"
 #include "engine_private.h"
-#include "state.h"
+#include "engine_state_private.h"
 
 /*
  * Orders that may have been given after the state was taken, if nobody says that there were none:
@@ -21,12 +21,6 @@
 /* ---- out ---------------------------------------------------------------------------------------
  */
 
-/* On the clock of the events. */
-static uint64_t outside_ns(const struct engine *engine, uint64_t time_ns)
-{
-	return units_plus(engine->origin_ns, time_ns);
-}
-
 static void copy_name(const struct engine *engine, uint32_t tier, char name[EVENT_TIER_NAME_LEN])
 {
 	memcpy(name, engine->config.ladder.tiers[tier].name, EVENT_TIER_NAME_LEN);
@@ -36,29 +30,32 @@ static void take_calm(const struct engine *engine, struct engine_state *state)
 {
 	const struct stabilizer *stabilizer = &engine->stabilizer;
 
-	state->sample_ns = outside_ns(engine, engine->last_sample_ns);
-	state->pressure_ns = outside_ns(engine, stabilizer->last_event_ns);
+	state->sample_ns = engine_outside_ns(engine, engine->last_sample_ns);
+	state->pressure_ns = engine_outside_ns(engine, stabilizer->last_event_ns);
 	for (int kind = 0; kind < LOSS_KIND_COUNT; kind++) {
 		const struct stabilizer_episode *episode = &stabilizer->loss[kind];
 
 		if (!episode->is_open)
 			continue;
-		state->loss_began_ns[kind] = outside_ns(engine, episode->began_ns);
-		state->loss_ns[kind] = outside_ns(engine, episode->last_ns);
+		state->loss_began_ns[kind] = engine_outside_ns(engine, episode->began_ns);
+		state->loss_ns[kind] = engine_outside_ns(engine, episode->last_ns);
 	}
 	state->wait_factor = stabilizer->factor;
-	state->wait_factor_ns = outside_ns(engine, stabilizer->factor_since_ns);
+	state->wait_factor_ns = engine_outside_ns(engine, stabilizer->factor_since_ns);
 	if (stabilizer->is_step_up_on_trial)
-		state->trial_end_ns = outside_ns(engine, stabilizer->trial_end_ns);
+		state->trial_end_ns = engine_outside_ns(engine, stabilizer->trial_end_ns);
 	for (int i = 0; i < EVENT_RESOURCES_MAX; i++) {
 		const struct resource_track *track = &engine->tracks[i];
+		struct resource_state *resource;
 
-		if (track->is_used)
-			state->resources[state->resource_count++] = (struct resource_state){
-				.kind = track->kind,
-				.index = track->index,
-				.peak_bytes = forecast_peak_bytes(&track->forecast, engine->now_ns),
-			};
+		if (!track->is_used)
+			continue;
+		resource = &state->resources[state->resource_count++];
+		resource->kind = track->kind;
+		resource->index = track->index;
+		resource->peak_bytes = forecast_peak_bytes(&track->forecast, engine->now_ns);
+		if (engine->config.policy == POLICY_ADAPTIVE)
+			drift_get_noise(&track->drift, &resource->noise);
 	}
 }
 
@@ -80,9 +77,9 @@ static void take_switch(const struct engine *engine, struct engine_state *state)
 	state->is_owed = t->is_owed;
 	state->is_overlap_granted = t->is_overlap_granted;
 	state->failure_count = t->failure_count;
-	state->began_ns = outside_ns(engine, t->began_ns);
+	state->began_ns = engine_outside_ns(engine, t->began_ns);
 	if (t->deadline_ns != UINT64_MAX)
-		state->deadline_ns = outside_ns(engine, t->deadline_ns);
+		state->deadline_ns = engine_outside_ns(engine, t->deadline_ns);
 	state->backoff_ns = t->backoff_ns;
 }
 
@@ -94,7 +91,7 @@ static void take_pin(const struct engine *engine, struct engine_state *state)
 		return;
 	copy_name(engine, pin->tier, state->pin);
 	if (pin->until_ns != UINT64_MAX)
-		state->pin_until_ns = outside_ns(engine, pin->until_ns);
+		state->pin_until_ns = engine_outside_ns(engine, pin->until_ns);
 	state->is_pin_due = pin->is_due;
 	state->pin_reason = pin->reason;
 }
@@ -112,11 +109,12 @@ static void take_learned(const struct engine *engine, struct engine_state *state
 		footprint_export(&engine->footprints, i, &tier->learned);
 		tier->breaker = engine->performance.tiers[i].breaker;
 		if (tier->breaker.state == BREAKER_OPEN)
-			tier->breaker.until_ns = outside_ns(engine, tier->breaker.until_ns);
+			tier->breaker.until_ns = engine_outside_ns(engine, tier->breaker.until_ns);
 		else
 			tier->breaker.until_ns = 0;
 		if (tier->breaker.state == BREAKER_CLOSED && tier->breaker.factor > 0)
-			tier->breaker.closed_ns = outside_ns(engine, tier->breaker.closed_ns);
+			tier->breaker.closed_ns =
+				engine_outside_ns(engine, tier->breaker.closed_ns);
 		else
 			tier->breaker.closed_ns = 0;
 	}
@@ -127,24 +125,19 @@ bool engine_get_state(const struct engine *engine, struct engine_state *ret_stat
 	if (!engine->is_started)
 		return false;
 	memset(ret_state, 0, sizeof(*ret_state));
-	ret_state->taken_ns = outside_ns(engine, engine->now_ns);
+	ret_state->taken_ns = engine_outside_ns(engine, engine->now_ns);
 	ret_state->is_same_boot = true;
 	ret_state->is_paused = engine->is_paused;
 	take_calm(engine, ret_state);
 	take_pin(engine, ret_state);
 	take_switch(engine, ret_state);
 	take_learned(engine, ret_state);
+	engine_take_calm_spells(engine, ret_state);
 	return true;
 }
 
 /* ---- in ----------------------------------------------------------------------------------------
  */
-
-/* A time of the past, on the engine's own clock. */
-static uint64_t past_ns(const struct engine *engine, uint64_t time_ns)
-{
-	return units_min(units_minus(time_ns, engine->origin_ns), engine->now_ns);
-}
 
 static uint64_t future_ns(const struct engine *engine, uint64_t time_ns)
 {
@@ -169,8 +162,11 @@ static void set_origin(struct engine *engine, const struct engine_state *state)
 	note_oldest(&oldest_ns, state->began_ns);
 	for (int kind = 0; kind < LOSS_KIND_COUNT; kind++)
 		note_oldest(&oldest_ns, state->loss_began_ns[kind]);
-	for (uint32_t i = 0; i < state->tier_count; i++)
+	for (uint32_t i = 0; i < state->tier_count; i++) {
 		note_oldest(&oldest_ns, state->tiers[i].breaker.closed_ns);
+		note_oldest(&oldest_ns, state->tiers[i].calm.opened_ns);
+		note_oldest(&oldest_ns, state->tiers[i].calm.broken_ns);
+	}
 	engine->now_ns = units_plus(engine->now_ns, engine->origin_ns - oldest_ns);
 	engine->origin_ns = oldest_ns;
 	engine->restless_ns = engine->now_ns;
@@ -184,8 +180,10 @@ static void put_peaks(struct engine *engine, const struct engine_state *state)
 						     .index = resource->index};
 		struct resource_track *track = engine_find_track(engine, &named);
 
-		if (track)
-			forecast_add_peak(&track->forecast, engine->now_ns, resource->peak_bytes);
+		if (!track)
+			continue;
+		forecast_add_peak(&track->forecast, engine->now_ns, resource->peak_bytes);
+		drift_set_noise(&track->drift, &resource->noise);
 	}
 }
 
@@ -193,12 +191,12 @@ static void put_peaks(struct engine *engine, const struct engine_state *state)
 static void put_calm(struct engine *engine, const struct engine_state *state)
 {
 	struct stabilizer *stabilizer = &engine->stabilizer;
-	uint64_t sample_ns = past_ns(engine, state->sample_ns);
+	uint64_t sample_ns = engine_past_ns(engine, state->sample_ns);
 
-	stabilizer_init(stabilizer, past_ns(engine, state->pressure_ns));
+	stabilizer_init(stabilizer, engine_past_ns(engine, state->pressure_ns));
 	if (state->wait_factor > 1) {
 		stabilizer->factor = state->wait_factor;
-		stabilizer->factor_since_ns = past_ns(engine, state->wait_factor_ns);
+		stabilizer->factor_since_ns = engine_past_ns(engine, state->wait_factor_ns);
 	}
 	if (state->trial_end_ns) {
 		stabilizer->is_step_up_on_trial = true;
@@ -208,20 +206,24 @@ static void put_calm(struct engine *engine, const struct engine_state *state)
 		struct stabilizer_episode *episode = &stabilizer->loss[kind];
 
 		episode->is_open = state->loss_ns[kind] > 0;
-		episode->began_ns = past_ns(engine, state->loss_began_ns[kind]);
-		episode->last_ns = past_ns(engine, state->loss_ns[kind]);
+		episode->began_ns = engine_past_ns(engine, state->loss_began_ns[kind]);
+		episode->last_ns = engine_past_ns(engine, state->loss_ns[kind]);
 	}
 	stabilizer_advance(stabilizer, engine->now_ns, engine->config.stabilization_ns);
 	put_peaks(engine, state);
 	if (units_minus(engine->now_ns, sample_ns) > engine_sample_gap_ns(engine))
 		engine_note_loss(engine, LOSS_SAMPLE, 1);
+	else if (engine->config.policy == POLICY_ADAPTIVE)
+		/* The slope of others' use is not kept, and its wait has time for it. */
+		stabilizer_note_loss(stabilizer, LOSS_KIND_DECISIVE, engine->now_ns,
+				     engine->config.stabilization_ns);
 }
 
 static void put_breaker(const struct engine *engine, const struct breaker *from, struct breaker *to)
 {
 	*to = *from;
 	to->until_ns = future_ns(engine, from->until_ns);
-	to->closed_ns = past_ns(engine, from->closed_ns);
+	to->closed_ns = engine_past_ns(engine, from->closed_ns);
 }
 
 static void put_learned(struct engine *engine, const struct engine_state *state, bool has_times)
@@ -284,7 +286,7 @@ static void put_order(struct engine *engine, const struct engine_state *state)
 	t->is_open = state->is_open;
 	t->is_owed = state->is_owed;
 	t->failure_count = state->failure_count;
-	t->began_ns = past_ns(engine, state->began_ns);
+	t->began_ns = engine_past_ns(engine, state->began_ns);
 	t->backoff_ns = units_min(state->backoff_ns, INT64_MAX);
 	if (state->deadline_ns)
 		t->deadline_ns = future_ns(engine, state->deadline_ns);
@@ -301,7 +303,8 @@ static uint64_t count_unseen(const struct engine *engine, const struct engine_st
 		return 0;
 	if (!has_times)
 		return SEQ_UNSEEN_OTHER_BOOT;
-	return units_minus(outside_ns(engine, engine->now_ns), state->taken_ns) / NS_PER_MS + 1;
+	return units_minus(engine_outside_ns(engine, engine->now_ns), state->taken_ns) / NS_PER_MS +
+	       1;
 }
 
 static void put_switch(struct engine *engine, const struct engine_state *state, bool has_times)
@@ -353,6 +356,7 @@ void engine_restore(struct engine *engine, const struct engine_state *state)
 	put_pin(engine, state, has_times);
 	put_switch(engine, state, has_times);
 	put_learned(engine, state, has_times);
+	engine_put_calm_spells(engine, state, has_times);
 }
 
 /* ---- the first sample --------------------------------------------------------------------------

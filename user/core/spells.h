@@ -17,6 +17,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/units.h"
+
+/* No length of time is kept that is longer. */
+#define SPELLS_LENGTH_MAX_NS (UINT64_C(366) * 86400 * NS_PER_S)
+
 enum {
 	/* Old ones are forgotten: a host changes its habits. */
 	SPELLS_MAX = 8,

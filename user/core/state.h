@@ -12,11 +12,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "adaptive.h"
 #include "breaker.h"
 #include "config.h"
+#include "drift.h"
 #include "engine.h"
 #include "footprint.h"
 #include "stabilizer.h"
+
+/* Tiers by their names. */
+struct tier_names {
+	uint32_t count;
+	char name[ADAPTIVE_REFUGES][EVENT_TIER_NAME_LEN];
+};
+
+/* What the adaptive policy has learned of one tier: see adaptive.h. */
+struct calm_state {
+	uint64_t vram_bytes; /* of all GPUs, as configured: likewise */
+	uint64_t opened_ns;  /* of the calm spell that lasts, 0 = none does */
+	uint64_t broken_ns;  /* end of the last one, 0 = none has ended */
+	struct spell_history lengths;
+	struct spell_history intervals;
+	uint32_t alarms_permyriad; /* 0 = nothing is kept of this tier */
+	uint32_t alarms_true_permyriad;
+	uint64_t penalty_permyriad;
+	struct tier_names refuges; /* newest first */
+};
 
 /* What was learned of one tier. */
 struct tier_state {
@@ -24,6 +45,7 @@ struct tier_state {
 	uint64_t memory_bytes; /* as configured: of another footprint nothing was learned */
 	struct footprint_tier learned;
 	struct breaker breaker;
+	struct calm_state calm;
 };
 
 /* Others' use of one resource. */
@@ -31,6 +53,7 @@ struct resource_state {
 	uint32_t kind; /* enum resource_kind */
 	uint32_t index;
 	uint64_t peak_bytes; /* the highest of the time that a step up looks back on */
+	struct drift_noise noise;
 };
 
 struct engine_state {
@@ -75,6 +98,10 @@ struct engine_state {
 	uint64_t began_ns;
 	uint64_t deadline_ns; /* 0 = none */
 	uint64_t backoff_ns;
+
+	/* What calm was judged by: of another limit nothing was learned. */
+	uint32_t degrade_above_permyriad;
+	uint64_t cost_drain_ns;
 
 	/* The process that a manager has named: not the engine's, which passes it over. */
 	uint32_t hello_pid;         /* 0 = none */
