@@ -157,6 +157,10 @@ static __always_inline void process_emit(struct task_struct *task, struct proces
 	}
 	if (!record) {
 		loss_count(is_urgent ? LOSS_URGENT_RING : LOSS_BULK_RING);
+		/* Not again at every switch: after another quarter of the limit. */
+		if (is_urgent)
+			process->urgent_reported_ns =
+				process->mem_stall.total_ns - settings.urgent_stall_ns / 4 * 3;
 		return;
 	}
 	process->reported_sum_ns = process_sum_ns(process);

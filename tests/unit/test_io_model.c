@@ -166,14 +166,21 @@ static void test_pid_file_is_followed_and_checked(void **state)
 static void test_hello_pid(void **state)
 {
 	static const struct fake_process REUSED = {21, 1, "else", "/bin/else", "/", ""};
+	static const struct fake_process LATE = {22222, 1, "late", "/bin/late", "/", ""};
 	struct fixture *fixture = *state;
 
 	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	make_model(fixture, (struct model_config){0});
 	refresh(fixture, 0);
 	assert_members(fixture, NOBODY);
-	assert_int_equal(model_set_hello_pid(fixture->model, 22222), 0);
-	assert_int_equal(model_set_hello_pid(fixture->model, 21), 2100);
+	model_set_hello_pid(fixture->model, 22222);
+	assert_int_equal(model_get_hello_start_ticks(fixture->model), 0);
+	fake_process_add(&fixture->tree, &LATE);
+	refresh(fixture, 1);
+	assert_members(fixture, MEMBERS(22222));
+	assert_int_equal(model_get_hello_start_ticks(fixture->model), 2222200);
+	model_set_hello_pid(fixture->model, 21);
+	assert_int_equal(model_get_hello_start_ticks(fixture->model), 2100);
 	refresh(fixture, 1);
 	assert_members(fixture, MEMBERS(21, 23));
 	/* The pid is given to another process. */

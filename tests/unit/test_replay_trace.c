@@ -236,6 +236,31 @@ static void test_others_are_measured_not_guessed(void **state)
 	assert_non_null(strstr(rig.out, "\"others_bytes\":59055800320,\"use_permyriad\":9843"));
 }
 
+/* What the driver did not tell is told where it matters, once. */
+static void test_untold_vram_is_told(void **state)
+{
+	static const char warning[] = "the driver did not tell what the model held";
+	struct event event = {
+		.kind = EVENT_SAMPLE,
+		.sample = {.model_processes = 1, .flags = SAMPLE_VRAM_UNTOLD, .cpu_count = 4},
+	};
+
+	(void)state;
+	start(0);
+	recording_configure(recording, CONFIG);
+	for (int i = 0; i < 3; i++) {
+		recording_feed(recording, &event, NULL);
+		recording_pass(recording, recording->now_ns + NS_PER_S);
+	}
+	recording_stop(recording);
+	assert_replayed(NULL, NULL);
+	assert_int_equal(replay(config_option(OTHER_CONFIG), NULL), TIERCTL_OK);
+	const char *found = strstr(rig.err, warning);
+
+	assert_non_null(found);
+	assert_null(strstr(found + 1, warning));
+}
+
 /* A drain that was not there then ends by itself between two recorded events. */
 static void test_wake_ups_are_added(void **state)
 {
@@ -388,6 +413,7 @@ int main(void)
 		WITH_RIG(test_another_policy),
 		WITH_RIG(test_another_config_replaces_reloads),
 		WITH_RIG(test_others_are_measured_not_guessed),
+		WITH_RIG(test_untold_vram_is_told),
 		WITH_RIG(test_wake_ups_are_added),
 		WITH_RIG(test_late_start_is_told),
 		WITH_RIG(test_without_a_config),

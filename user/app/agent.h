@@ -126,7 +126,6 @@ struct agent {
 	uint64_t sample_failures;  /* of parts: GPUs, the model's processes */
 	unsigned int failed_walks; /* in a row */
 	uint32_t hello_pid;
-	uint64_t hello_start_ticks; /* 0 = not known */
 	bool has_manager;           /* one has said hello */
 	bool is_calm;
 

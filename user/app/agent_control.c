@@ -194,7 +194,7 @@ static int control_hello(struct agent *agent, const struct control_line *line)
 	agent->has_manager = true;
 	if (line->command.pid) {
 		agent->hello_pid = line->command.pid;
-		agent->hello_start_ticks = model_set_hello_pid(agent->model, line->command.pid);
+		model_set_hello_pid(agent->model, line->command.pid);
 		model_request_scan(agent->model);
 	}
 	log_rate_limited(&agent->log, LOG_NORMAL, "hello from a manager: tier %s, pid %u",

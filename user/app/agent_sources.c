@@ -274,11 +274,12 @@ int agent_sources_set_model(struct agent *agent, const struct app_config *config
 		model_destroy(new_model);
 		return result;
 	}
-	if (agent->hello_start_ticks == 0)
+	uint64_t start_ticks = agent->model ? model_get_hello_start_ticks(agent->model) : 0;
+
+	if (start_ticks == 0)
 		model_set_hello_pid(new_model, agent->hello_pid);
 	else
-		(void)model_restore_hello_pid(new_model, agent->hello_pid,
-					      agent->hello_start_ticks);
+		(void)model_restore_hello_pid(new_model, agent->hello_pid, start_ticks);
 	sampler_destroy(agent->sampler);
 	model_destroy(agent->model);
 	agent->sampler = new_sampler;

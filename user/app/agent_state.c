@@ -290,7 +290,6 @@ void agent_state_restore_hello(struct agent *agent)
 	if (!is_there)
 		return;
 	agent->hello_pid = restored->hello_pid;
-	agent->hello_start_ticks = restored->hello_start_ticks;
 }
 
 int agent_state_restore(struct agent *agent)
@@ -338,10 +337,8 @@ static void save(struct agent *agent, bool is_final, uint64_t now_ns)
 		return;
 	now.is_final = is_final;
 	/* Without its start time it could be anybody's. */
-	if (agent->hello_start_ticks) {
-		now.hello_pid = agent->hello_pid;
-		now.hello_start_ticks = agent->hello_start_ticks;
-	}
+	now.hello_start_ticks = model_get_hello_start_ticks(agent->model);
+	now.hello_pid = now.hello_start_ticks ? agent->hello_pid : 0;
 	len = state_text_write(&now, agent->record.metadata.boot_id, state->text,
 			       sizeof(state->text), &lasting);
 	if (len < 0)

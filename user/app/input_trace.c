@@ -164,13 +164,27 @@ static void warn_of_nothing(struct input *input)
 	input->trace.has_config = true;
 }
 
-/* Whether the event is to be fed. */
-static bool imagine(struct input_trace *trace, struct event *event)
+/* The engine then takes the model to hold what its tier is configured with: not the one of then. */
+static void warn_of_untold_vram(struct input *input)
 {
+	if (!input->trace.is_untold_told)
+		input_warn(input,
+			   "the driver did not tell what the model held of the GPU's memory: "
+			   "under another configuration its use is a guess");
+	input->trace.is_untold_told = true;
+}
+
+/* Whether the event is to be fed. */
+static bool imagine(struct input *input, struct event *event)
+{
+	struct input_trace *trace = &input->trace;
+
 	if (event->kind == EVENT_COMMAND)
 		return event->command.verb != COMMAND_HELLO && event->command.verb != COMMAND_ACK;
 	if (event->kind != EVENT_SAMPLE)
 		return event->kind != EVENT_STATE;
+	if (event->sample.flags & SAMPLE_VRAM_UNTOLD)
+		warn_of_untold_vram(input);
 	if (event->sample.model_processes > 0)
 		trace->was_model_seen = true;
 	else if (trace->was_model_seen)
@@ -204,7 +218,7 @@ static int take_event(struct input *input, const struct trace_item *item,
 	/* An engine without a configuration takes nothing. */
 	if (!trace->has_config)
 		return 0;
-	if (trace->is_hypothetical && !imagine(trace, item->event))
+	if (trace->is_hypothetical && !imagine(input, item->event))
 		return 0;
 	return item->event->kind == EVENT_STATE ? take_state(input, item, error, error_size) : 1;
 }

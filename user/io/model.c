@@ -126,11 +126,15 @@ void model_destroy(struct model *model)
 	free(model);
 }
 
-uint64_t model_set_hello_pid(struct model *model, uint32_t pid)
+void model_set_hello_pid(struct model *model, uint32_t pid)
 {
 	model->is_scan_wanted = true;
 	if (pid == 0 || proc_read_stat(model->proc_fd, pid, &model->hello) < 0)
 		model->hello = (struct proc_stat){.pid = pid};
+}
+
+uint64_t model_get_hello_start_ticks(const struct model *model)
+{
 	return model->hello.start_ticks;
 }
 

@@ -48,10 +48,13 @@ void model_destroy(struct model *model);
 
 /*
  * The process that the manager named; 0 = none any more. It is taken in at the next refresh, and
- * stays what it is: another that gets its pid is not. Returns its start time as in struct
- * model_member; 0 if there is no such process, then the first that has the pid is meant.
+ * stays what it is: another that gets its pid is not. If there is no such process yet, the first
+ * that has the pid is meant.
  */
-uint64_t model_set_hello_pid(struct model *model, uint32_t pid);
+void model_set_hello_pid(struct model *model, uint32_t pid);
+
+/* Its start time as in struct model_member; 0 as long as none has been seen. */
+uint64_t model_get_hello_start_ticks(const struct model *model);
 
 /* The same of one that was named before. Returns 0; or -ESRCH, and nothing changes, if that process
  * is gone, whoever has its pid now. */
