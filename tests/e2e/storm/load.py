@@ -25,7 +25,6 @@ class Outcome:
     tier: str = ""  # as the answer says
     tokens: int = 0
     ok: bool = False
-    cut: bool = False  # a stream that had begun and did not end
     error: str = ""
 
 
@@ -76,7 +75,6 @@ class Load:
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             outcome.error = f"{type(error).__name__}: {error}"[:200]
         outcome.end_s = self.now()
-        outcome.cut = planned.is_stream and not outcome.ok and outcome.tokens > 0
 
     async def read_plain(self, reply, outcome):
         """The whole answer is one JSON object."""

@@ -30,9 +30,14 @@ def latency(request):
     return request["end_s"] - request["at_s"] if request["ok"] else math.inf
 
 
+def is_cut(request):
+    """A stream that had begun, so that nobody could send the request again, and did not end."""
+    return request["is_stream"] and request["status"] == 200 and not request["ok"]
+
+
 def latencies(requests):
     """Streams that were cut are counted by themselves."""
-    return [latency(request) for request in requests if not request["cut"]]
+    return [latency(request) for request in requests if not is_cut(request)]
 
 
 def show_s(value):
@@ -54,7 +59,7 @@ def weight(requests):
 def row(title, requests, judged, phases, switches):
     """judged: those whose latency counts."""
     times = latencies(judged)
-    cut = sum(request["cut"] for request in requests)
+    cut = sum(map(is_cut, requests))
     ok = sum(request["ok"] for request in requests)
     return [title, len(requests), ok, len(requests) - ok - cut, cut,
             *(show_s(percentile(times, share)) for share in (0.5, 0.95, 0.99)),
@@ -109,7 +114,7 @@ def is_down(switch):
 def cut_without_immediate(result):
     """Cut streams that no immediate switch explains."""
     times = [s["s"] for s in result["switches"] if s["mode"] == "immediate"]
-    return [r for r in result["requests"] if r["cut"] and
+    return [r for r in result["requests"] if is_cut(r) and
             not any(r["at_s"] <= time <= r["end_s"] + 1 for time in times)]
 
 
@@ -133,10 +138,10 @@ def goals(results):
     tierd = by_name.get("tierd")
     if not tierd:
         return
-    failed = [r for r in tierd["requests"] if not r["ok"] and not r["cut"]]
+    failed = [r for r in tierd["requests"] if not r["ok"] and not is_cut(r)]
     yield "no request failed", not failed, (
         f"{len(failed)} failed" + (f": {failed[0]['status']} {failed[0]['error']}" if failed else ""))
-    cut = [r for r in tierd["requests"] if r["cut"]]
+    cut = [r for r in tierd["requests"] if is_cut(r)]
     unexplained = cut_without_immediate(tierd)
     yield "streams were cut only by immediate switches", not unexplained, (
         f"{len(cut)} cut, {len(unexplained)} of them without an immediate switch")
