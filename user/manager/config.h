@@ -48,6 +48,7 @@ struct tier_config {
 	uint64_t stop_timeout_ns;
 	uint64_t restart_delay_ns;
 	uint32_t restart_limit;
+	uint64_t restart_reset_ns;
 	uint32_t slots; /* 0 = as many as come */
 };
 

@@ -97,7 +97,10 @@ const struct option_row MANAGER_OPTIONS[] = {
 	{"tier", "restart_delay", OPTION_DURATION, TIER(restart_delay_ns), "1s", 10 * NS_PER_MS, HOUR_NS,
 	 NULL, "Wait before a server that died is started again; doubled each time"},
 	{"tier", "restart_limit", OPTION_NUMBER, TIER(restart_limit), "5", 0, 1000, NULL,
-	 "So many restarts, none of which lasted a minute; then the tier has failed"},
+	 "So many restarts, none of which lasted for restart_reset; then the tier has failed"},
+	{"tier", "restart_reset", OPTION_DURATION, TIER(restart_reset_ns), "60s", 100 * NS_PER_MS,
+	 24 * HOUR_NS, NULL,
+	 "exec, haproxy: a server that served for so long may be started restart_limit times anew"},
 };
 /* clang-format on */
 const size_t MANAGER_OPTION_COUNT = ARRAY_SIZE(MANAGER_OPTIONS);

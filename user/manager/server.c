@@ -12,7 +12,6 @@
 #define START_PERIOD_NS (100 * NS_PER_MS)
 #define START_TIMEOUT_NS (2 * NS_PER_S)
 #define RESTART_DELAY_MAX_NS (60 * NS_PER_S)
-#define RESTART_RESET_NS (60 * NS_PER_S)
 
 enum {
 	STATUS_TEXT_LEN = 64,
@@ -81,6 +80,7 @@ static void become_up(struct server *server)
 {
 	enter(server, TIER_UP);
 	server->up_ns = loop_now_ns();
+	server->good_ns = server->up_ns;
 	server->is_crashed = false;
 	server->misses = 0;
 	log_line("%s: up", server->config->name);
@@ -161,9 +161,10 @@ static void stop_gently(struct server *server)
 /* ---- what happens ------------------------------------------------------------------------------
  */
 
-static void forget_old_restarts(struct server *server)
+/* end_ns: until when it served. */
+static void forget_old_restarts(struct server *server, uint64_t end_ns)
 {
-	if (server->state == TIER_UP && loop_now_ns() - server->up_ns >= RESTART_RESET_NS)
+	if (server->state == TIER_UP && end_ns - server->up_ns >= server->config->restart_reset_ns)
 		server->restarts = 0;
 }
 
@@ -180,7 +181,7 @@ static void crash(struct server *server, const char *why)
 {
 	uint64_t delay_ns;
 
-	forget_old_restarts(server);
+	forget_old_restarts(server, loop_now_ns());
 	if (server->restarts >= server->config->restart_limit) {
 		fail(server, why);
 		return;
@@ -198,14 +199,23 @@ static void crash(struct server *server, const char *why)
 	changed(server);
 }
 
-/* What hangs does not hear a SIGTERM either. Its end counts as a crash. */
+/*
+ * What hangs does not hear a SIGTERM either. Its end counts as a crash. How long it hung until that
+ * was sure says nothing for it.
+ */
 static void give_up_hanging(struct server *server)
 {
-	forget_old_restarts(server);
+	forget_old_restarts(server, server->good_ns);
 	await_restart(server);
 	server->given_up = "it did not answer when it was asked for its health";
 	child_signal(&server->process, SIGKILL);
 	changed(server);
+}
+
+void server_note_good(struct server *server)
+{
+	server->misses = 0;
+	server->good_ns = loop_now_ns();
 }
 
 static void take_watch_health(struct server *server, enum health_answer answer, const char *why)
@@ -222,7 +232,7 @@ static void take_watch_health(struct server *server, enum health_answer answer, 
 		if (server->misses >= config->health_limit)
 			give_up_hanging(server);
 	} else {
-		server->misses = 0;
+		server_note_good(server);
 	}
 }
 

@@ -6,7 +6,8 @@
  *   down -> starting (process runs, health is asked for) -> up -> stopping -> down
  *
  * A server that ends before it was healthy has failed. One that was healthy is started again after
- * restart_delay, doubled each time, restart_limit times at most unless it lasted a minute. So is
+ * restart_delay, doubled each time, restart_limit times at most unless it served for
+ * restart_reset. So is
  * one that hangs: that did not answer for its health health_limit times in a row, and no request
  * either.
  */
@@ -37,6 +38,7 @@ struct server {
 	bool is_health_told; /* the log has said why it is not healthy yet */
 	uint32_t restarts;   /* in a row */
 	uint64_t up_ns;      /* since when it is up */
+	uint64_t good_ns;    /* up: when it last answered, for its health or a request */
 	uint64_t
 		deadline_ns; /* starting: has failed then; UINT64_MAX = waits to be started again */
 	const char
@@ -66,6 +68,8 @@ void server_init(struct server *server, struct servers *servers, uint32_t tier);
 void server_start(struct server *server);
 void server_stop(struct server *server, bool is_forced);
 void server_set_door(struct server *server, enum door door);
+/* It answers: it does not hang. */
+void server_note_good(struct server *server);
 
 extern const struct backend_ops SERVERS_OPS;
 

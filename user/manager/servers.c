@@ -74,7 +74,7 @@ int servers_open(struct servers *servers, struct loop *loop, struct children *ch
 
 void servers_note_served(struct servers *servers, uint32_t tier)
 {
-	servers->server[tier].misses = 0;
+	server_note_good(&servers->server[tier]);
 }
 
 void servers_close(struct servers *servers)

@@ -193,6 +193,36 @@ def test_a_server_that_hangs_is_started_again_as_the_options_say(rig):
             each.close()
 
 
+def test_a_server_that_hangs_again_and_again_is_given_up(rig):
+    """What counts is how long each served, not how long it took to see that it hangs."""
+    file = rig.dir + "/healthy"
+    common = "restart_delay = 50ms\nrestart_limit = 1\nrestart_reset = 300ms\n"
+    # Healthy once; that it hangs is clear after twice restart_reset.
+    begin_with(rig, "small",
+               server=f"health_period = 200ms\nhealth_limit = 3\nhealth = rm {file}\n{common}",
+               tiers={"small": f"start = touch {file} && exec sleep 60\n"})
+    lasting = Rig()
+    file = lasting.dir + "/healthy"
+    try:
+        # Healthy for two seconds each time.
+        begin_with(lasting, "small",
+                   server=f"health_period = 100ms\nhealth_limit = 1\nhealth = test -e {file}\n"
+                          + common,
+                   tiers={"small": f"start = touch {file} && sleep 2 && rm {file} && exec sleep 60\n"})
+        rig.need("^hello tier=off")
+        assert rig.log().count("small: started") == 2, rig.log()
+        wait_for(lambda: lasting.log().count("; restart 1 of 1 in") >= 2, "it is not given up")
+    finally:
+        lasting.close()
+
+
+def test_a_server_that_dies_now_and_then_is_not_given_up(rig):
+    begin_with(rig, "small",
+               server="restart_delay = 50ms\nrestart_limit = 1\nrestart_reset = 300ms\n",
+               tiers={"small": "health = true\nstart = exec sleep 1.5\n"})
+    wait_for(lambda: rig.log().count("; restart 1 of 1 in") >= 3, "it is started again")
+
+
 def test_a_server_that_says_that_it_is_busy_does_not_hang(rig):
     begin_with(rig, "small", server="health_period = 100ms\nhealth_limit = 1\nrestart_limit = 0\n",
                tiers={"small": f"start = exec python3 {SERVER} $TIER $TIER_PORT --then 503\n",
