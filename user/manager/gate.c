@@ -366,6 +366,19 @@ static int open_process(struct gate *gate)
 /* ---- the whole ---------------------------------------------------------------------------------
  */
 
+static void describe_dir_error(const char *path, int failure, char *error, size_t error_size)
+{
+	struct stat status;
+
+	if ((failure == -EACCES || failure == -EPERM) && stat(path, &status) == 0 &&
+	    status.st_uid != geteuid())
+		snprintf(error, error_size,
+			 "manager.work_dir: %s belongs to user %u, and the manager runs as user %u",
+			 path, status.st_uid, geteuid());
+	else
+		snprintf(error, error_size, "manager.work_dir: %s: %s", path, strerror(-failure));
+}
+
 int gate_open(struct gate *gate, char *error, size_t error_size)
 {
 	int r = 0;
@@ -385,7 +398,7 @@ int gate_open(struct gate *gate, char *error, size_t error_size)
 	if (r == 0 && !gate->config->gate_socket[0])
 		r = open_process(gate);
 	if (r < 0)
-		snprintf(error, error_size, "%s: %s", gate->config->work_dir, strerror(-r));
+		describe_dir_error(gate->config->work_dir, r, error, error_size);
 	loop_arm_in(&gate->poll_timer, POLL_BUSY_NS);
 	return r;
 }

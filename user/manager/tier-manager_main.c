@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* tier-manager: operates model servers as the agent orders. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "config.h"
 #include "manager.h"
 
@@ -87,13 +89,36 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret_argument
 	return 0;
 }
 
-/* In /run only root can make it. One that is there already keeps its owner. */
-static void make_work_dir(const char *path, const struct passwd *user)
+/*
+ * What is given away is what we have made, whoever may write where it lies and has put something
+ * else in its place since.
+ */
+static int give_new_dir(const char *path, const struct passwd *user)
 {
-	if (mkdir(path, 0700) < 0)
-		return;
-	if (lchown(path, user->pw_uid, user->pw_gid) < 0)
-		fprintf(stderr, "tier-manager: %s: %s\n", path, strerror(errno));
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return -errno;
+	if (status.st_uid != geteuid() || (status.st_mode & ACCESSPERMS & ~S_IRWXU) != 0)
+		return -EPERM;
+	return fchown(fd, user->pw_uid, user->pw_gid) < 0 ? -errno : 0;
+}
+
+/*
+ * In /run only root can make it. One that is there already keeps its owner, and why one cannot be
+ * made the gate says.
+ */
+static int make_work_dir(const struct manager_config *config, const struct passwd *user)
+{
+	if (config->backend != BACKEND_HAPROXY || mkdir(config->work_dir, S_IRWXU) < 0)
+		return 0;
+	int r = give_new_dir(config->work_dir, user);
+
+	if (r < 0)
+		fprintf(stderr, "tier-manager: manager.work_dir: %s cannot be given to %s: %s\n",
+			config->work_dir, user->pw_name, strerror(-r));
+	return r;
 }
 
 static int become_user(const struct manager_config *config)
@@ -115,7 +140,8 @@ static int become_user(const struct manager_config *config)
 	}
 	if (user->pw_uid == 0)
 		return 0;
-	make_work_dir(config->work_dir, user);
+	if (make_work_dir(config, user) < 0)
+		return EXIT_PRIVILEGE;
 	if (initgroups(name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
 	    setuid(user->pw_uid) < 0) {
 		fprintf(stderr, "tier-manager: cannot become %s: %s\n", name, strerror(errno));

@@ -455,6 +455,7 @@ def test_a_manager_of_root_becomes_its_user(rig):
         file.write(text.replace("user = root", "user = nobody\ninitial_tier = small"))
     rig.start()
     rig.need_log("(?m)^nobody$")
+    assert not os.path.exists(rig.dir + "/w")  # only the gate needs it
 
 
 main([value for name, value in sorted(globals().items()) if name.startswith("test_")], 3)

@@ -2,6 +2,7 @@
 """tier-manager with the haproxy backend: a real HAProxy in front of real processes, with requests
 in flight all the time."""
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -273,6 +274,33 @@ def test_a_gate_that_cannot_start_ends_the_manager(rig):
     rig.config(backend="haproxy", gate="command = false\n")
     rig.start()
     assert rig.manager.wait(20) == 1
+
+
+def config_of_nobody(rig):
+    os.chmod(rig.dir, 0o755)
+    rig.config(backend="haproxy")
+    with open(rig.config_path) as file:
+        text = file.read()
+    with open(rig.config_path, "w") as file:
+        file.write(text.replace("user = root", "user = nobody"))
+
+
+def test_a_manager_of_root_makes_its_users_work_dir(rig):
+    config_of_nobody(rig)
+    rig.start()
+    rig.need_log("the gate answers")
+    status = os.stat(rig.dir + "/w")
+    assert status.st_uid == pwd.getpwnam("nobody").pw_uid and status.st_mode & 0o7777 == 0o700
+
+
+def test_a_work_dir_of_somebody_else_is_left_alone_and_named(rig):
+    config_of_nobody(rig)
+    os.mkdir(rig.dir + "/w", 0o755)
+    rig.start()
+    assert rig.manager.wait(20) == 1
+    rig.need_log(f"manager.work_dir: {rig.dir}/w belongs to user 0, and the manager runs as user "
+                 rf"{pwd.getpwnam('nobody').pw_uid}\n")
+    assert os.stat(rig.dir + "/w").st_uid == 0 and not os.listdir(rig.dir + "/w")
 
 
 def test_a_second_gate_on_the_same_port_is_noticed(rig):
