@@ -7,9 +7,12 @@
 /* cmocka needs the four above. */
 #include <cmocka.h>
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/units.h"
+#include "file_tree.h"
 #include "manager/option.h"
 
 static char error[MANAGER_ERROR_LEN];
@@ -214,7 +217,31 @@ static void what_is_no_file_is_refused(void **state)
 	assert_true(manager_config_load("/nowhere", &config, error, sizeof(error)) < 0);
 	assert_true(strncmp(error, "/nowhere: ", 10) == 0);
 	assert_true(manager_config_load("/", &config, error, sizeof(error)) < 0);
-	assert_true(manager_config_load("/dev/zero", &config, error, sizeof(error)) < 0);
+	assert_string_equal(error, "/: Is a directory");
+	assert_int_equal(manager_config_load("/dev/zero", &config, error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "/dev/zero: not a regular file");
+}
+
+static void what_is_too_large_or_a_fifo_is_refused(void **state)
+{
+	static char big[256 * 1024 + 2];
+	struct file_tree tree = {0};
+	struct manager_config config;
+
+	(void)state;
+	memset(big, '#', sizeof(big) - 1);
+	file_tree_create(&tree);
+	file_tree_write(&tree, "big", big);
+	assert_int_equal(mkfifo(file_tree_path(&tree, "fifo"), 0600), 0);
+	assert_int_equal(
+		manager_config_load(file_tree_path(&tree, "fifo"), &config, error, sizeof(error)),
+		-EINVAL);
+	assert_non_null(strstr(error, "/fifo: not a regular file"));
+	assert_int_equal(
+		manager_config_load(file_tree_path(&tree, "big"), &config, error, sizeof(error)),
+		-EFBIG);
+	assert_non_null(strstr(error, "/big: over 256 KiB: is this a config file?"));
+	file_tree_remove(&tree);
 }
 
 int main(void)
@@ -226,6 +253,7 @@ int main(void)
 		cmocka_unit_test(tiers_are_sorted_by_memory_and_have_a_default_health),
 		cmocka_unit_test(the_example_is_good),
 		cmocka_unit_test(what_is_no_file_is_refused),
+		cmocka_unit_test(what_is_too_large_or_a_fifo_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,4 +40,16 @@ ssize_t read_file_regular(const char *path, char *buffer, size_t size)
 	ssize_t len = read_file_text(fd, buffer, size);
 
 	return len >= 0 && (size_t)len >= size ? -EFBIG : len;
+}
+
+const char *read_file_describe(int error, size_t max_bytes, char buffer[static READ_FILE_WHY_LEN])
+{
+	if (error == -EINVAL)
+		snprintf(buffer, READ_FILE_WHY_LEN, "not a regular file");
+	else if (error == -EFBIG)
+		snprintf(buffer, READ_FILE_WHY_LEN, "over %zu KiB: is this a config file?",
+			 max_bytes / 1024);
+	else
+		snprintf(buffer, READ_FILE_WHY_LEN, "%s", strerror(-error));
+	return buffer;
 }

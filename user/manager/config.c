@@ -395,14 +395,15 @@ int manager_config_parse(const char *text, size_t len, const char *name,
 int manager_config_load(const char *path, struct manager_config *ret_config, char *error,
 			size_t error_size)
 {
-	_cleanup_free_ char *text = malloc(TEXT_MAX);
+	_cleanup_free_ char *text = malloc(TEXT_MAX + 1);
 	char printable[MANAGER_PATH_LEN];
-	ssize_t len = text ? read_file_regular(path, text, TEXT_MAX) : -ENOMEM;
+	char why[READ_FILE_WHY_LEN];
+	ssize_t len = text ? read_file_regular(path, text, TEXT_MAX + 1) : -ENOMEM;
 
 	if (len >= 0)
 		return manager_config_parse(text, (size_t)len, path, ret_config, error, error_size);
 	snprintf(error, error_size, "%s: %s",
 		 utf8_copy_printable(path, strlen(path), printable, sizeof(printable)),
-		 strerror((int)-len));
+		 read_file_describe((int)len, TEXT_MAX, why));
 	return (int)len;
 }
