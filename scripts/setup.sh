@@ -5,7 +5,7 @@
 # `setup.sh test` (or nothing) for the tests and checks too, `setup.sh vm` for building and for tests
 # in guests, `setup.sh vm-all` for those of another architecture too, `setup.sh bench` for measuring
 # beside other tools, `setup.sh e2e` for all of `make e2e`. Where nothing is missing it needs no root,
-# no network and no time.
+# no network and no time. Nothing that is installed is removed.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -18,7 +18,7 @@ VM_PACKAGES=(busybox-static cpio kmod qemu-system-x86 xz-utils)
 VM_ARM64_PACKAGES=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm)
 BENCH_PACKAGES=(bpftrace libbpf-tools linux-perf)
 TEST_PACKAGES=(clang-format clang-tidy cppcheck curl g++ git haproxy iproute2 jq linux-perf mandoc
-	pyflakes3 python3 python3-aiohttp shellcheck systemd universal-ctags)
+	pyflakes3 python3 python3-aiohttp shellcheck universal-ctags)
 E2E_PACKAGES=(earlyoom g++ git haproxy python3-aiohttp)
 # Debian's npm comes with hundreds of packages, and in the way of other Node.js distributions.
 command -v npm >/dev/null || E2E_PACKAGES+=(npm)
@@ -48,13 +48,15 @@ install_packages() {
 	export DEBIAN_FRONTEND=noninteractive
 	echo "setup: installing ${missing[*]}"
 	"${apt[@]}" update || die "apt-get update failed (is there a network?)"
-	"${apt[@]}" install --no-install-recommends "${missing[@]}" ||
+	"${apt[@]}" install --no-install-recommends --no-remove "${missing[@]}" ||
 		die "apt-get could not install: ${missing[*]}"
 }
 
 main() {
 	local packages=("${RUN_PACKAGES[@]}") missing
 
+	# It is for systemd-analyze alone, and excludes what logins need beside another init.
+	[[ -z $(missing_packages elogind) ]] || TEST_PACKAGES+=(systemd)
 	case ${1:-test} in
 	run) ;;
 	test) packages+=("${TEST_PACKAGES[@]}") ;;

@@ -177,9 +177,13 @@ def test_the_units_and_their_commands(rig):
     assert len(files) == 3 and len(units) == 2, files
     script = install() + "".join(put(path, text) for path, text in files.items())
     script += "put_in_models /etc/tierd/*.conf\n"
-    script += f"systemd-analyze verify --man=no {' '.join(units)} 2>&1 | tee /var/log/verify\n"
-    # It speaks of units of the system as well.
-    script += "need_not grep -E 'tier-(gate|manager)' /var/log/verify\n"
+    if shutil.which("systemd-analyze", path=SYSTEM_PATH):
+        script += f"systemd-analyze verify --man=no {' '.join(units)} 2>&1 | tee /var/log/verify\n"
+        # It speaks of units of the system as well.
+        script += "need_not grep -E 'tier-(gate|manager)' /var/log/verify\n"
+    else:
+        assert "CI" not in os.environ, "the units are not checked: there is no systemd-analyze"
+        print("the units are not checked: there is no systemd-analyze", flush=True)
     script += "install -d -m 700 -o tierd-manager /run/tier-manager\n"
     for path in units:
         text = files[path]
