@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "scene.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +12,8 @@
 
 #include "collector.h"
 
-static const char thrash_path[] = "/var/tmp/tierd-e2e-thrash";
+static char thrash_path[32]; /* for this process and those that it forks */
+static int thrash_fd = -1;
 
 static const char config_format[] = "[agent]\n"
 				    "source = bpf\n"
@@ -73,7 +75,9 @@ void scene_close(struct scene *scene)
 {
 	agent_discard(&scene->agent);
 	group_remove_all();
-	unlink(thrash_path);
+	if (thrash_fd >= 0)
+		close(thrash_fd);
+	thrash_fd = -1;
 }
 
 pid_t scene_start_hog(const struct scene *scene, const char *comm, size_t bytes)
@@ -89,8 +93,23 @@ pid_t scene_start_hog(const struct scene *scene, const char *comm, size_t bytes)
 	return workload_start(&hog);
 }
 
+/* Without a name as soon as it is there: other tests have theirs meanwhile, and none is left. */
+static void make_thrash_file(size_t bytes)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/var/tmp/tierd-e2e-thrash-%d", getpid());
+	workload_make_file(path, bytes);
+	thrash_fd = open(path, O_RDONLY | O_CLOEXEC);
+	unlink(path);
+	assert_true(thrash_fd >= 0);
+	snprintf(thrash_path, sizeof(thrash_path), "/proc/self/fd/%d", thrash_fd);
+}
+
 pid_t scene_start_thrash(const struct scene *scene, const char *comm, size_t bytes, int threads)
 {
+	if (thrash_fd < 0)
+		make_thrash_file(bytes);
 	const struct workload thrash = {
 		.run = workload_reread,
 		.comm = comm,
@@ -101,7 +120,5 @@ pid_t scene_start_thrash(const struct scene *scene, const char *comm, size_t byt
 		.bytes = bytes,
 	};
 
-	if (access(thrash_path, F_OK) < 0)
-		workload_make_file(thrash_path, bytes);
 	return workload_start(&thrash);
 }

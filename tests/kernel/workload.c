@@ -198,7 +198,11 @@ int workload_wait(pid_t pid, int seconds)
 void workload_make_file(const char *path, size_t bytes)
 {
 	static char block[MIB];
-	_cleanup_close_ int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+
+	/* Root, in a folder that anybody may put a link into. */
+	unlink(path);
+	_cleanup_close_ int fd =
+		open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
 	memset(block, 7, sizeof(block));

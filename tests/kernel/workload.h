@@ -47,7 +47,8 @@ int workload_stop(pid_t pid);
 /* Reaps without killing, within seconds. Returns the wait status. */
 int workload_wait(pid_t pid, int seconds);
 
-/* A file of so many bytes that is not in the page cache of any group. */
+/* A new file of so many bytes, in place of what has that name, that is not in the page cache of any
+ * group. */
 void workload_make_file(const char *path, size_t bytes);
 
 enum group_kind {
