@@ -117,7 +117,6 @@ static void short_lived_processes_leave_nothing(void **state)
 	collector_close(collector);
 }
 
-/* What was lost is what was sent less what arrived. */
 /* A process that the programs have not seen begin runs another program, and ends. */
 static bool is_tracked_after_exec(void)
 {
@@ -156,6 +155,7 @@ static void exec_makes_up_for_an_unseen_fork(void **state)
 	assert_true(is_tracked);
 }
 
+/* What was lost is what was sent less what arrived. */
 static void losses_equal_what_is_missing(void **state)
 {
 	(void)state;
