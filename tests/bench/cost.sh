@@ -63,18 +63,18 @@ is_tracefs_ours=
 failures=()
 
 stats() {
-	[[ -n $stats_before ]] || stats_before=$(cat /proc/sys/kernel/bpf_stats_enabled)
 	echo "$1" >/proc/sys/kernel/bpf_stats_enabled
 }
 
-# In the process of a part.
+# In the process of a part. First what takes no time: a part that is late is killed.
 part_cleanup() {
+	stats "$stats_before" || true
 	tool_stop
-	[[ -z $stats_before ]] || echo "$stats_before" >/proc/sys/kernel/bpf_stats_enabled
 }
 
 cleanup() {
 	[[ -z $part_pid ]] || { kill "$part_pid" && wait "$part_pid"; } || true
+	[[ -z $stats_before ]] || stats "$stats_before" || true
 	[[ -z $is_tracefs_ours ]] || umount /sys/kernel/tracing || true
 	rm -rf -- "$dir"
 }
@@ -90,7 +90,8 @@ part() {
 		failures+=("\`$*\` was not begun: the time was up")
 		return
 	fi
-	timeout --kill-after=10 "$limit" "$SELF" --part "$dir" "$@" >>"$dir/log" 2>&1 &
+	timeout --kill-after=10 "$limit" "$SELF" --part "$dir" "$stats_before" "$@" \
+		>>"$dir/log" 2>&1 &
 	part_pid=$!
 	wait "$part_pid" ||
 		failures+=("\`$*\` failed or took more than $limit s: $(tail -n 1 "$dir/log")")
@@ -259,6 +260,7 @@ slowdown() {
 	local i order which us pass
 	local -A pipe passes
 
+	stats 0
 	for ((i = 0; i < $2; i++)); do
 		order="with without"
 		((i % 2 == 0)) || order="without with"
@@ -284,6 +286,7 @@ sleeps() {
 idle() {
 	local before wakeups begin i
 
+	stats 0
 	tool_start tierd
 	sleep 15
 	for ((i = 0; i < 3; i++)); do
@@ -343,9 +346,9 @@ main() {
 		return
 		;;
 	--part)
-		dir=$2
+		dir=$2 stats_before=$3
 		trap part_cleanup EXIT
-		"${@:3}"
+		"${@:4}"
 		return
 		;;
 	esac
@@ -353,6 +356,7 @@ main() {
 	load=$(cut -d' ' -f1-3 /proc/loadavg)
 	dir=$(mktemp -d /tmp/tierd-bench-XXXXXX)
 	trap cleanup EXIT
+	stats_before=$(cat /proc/sys/kernel/bpf_stats_enabled)
 	# bpftrace looks for its tracepoints there.
 	if [[ ! -d /sys/kernel/tracing/events ]] && mount -t tracefs tracefs /sys/kernel/tracing; then
 		is_tracefs_ours=1
