@@ -3,7 +3,8 @@
 #
 # How soon the manager is told: bench_latency, with EPISODES [1000] each on a host that is idle
 # otherwise and on one whose CPUs are saturated. Root; for a quiet machine. Writes OUT
-# [tests/bench/latency.md], and fails if a goal is missed.
+# [tests/bench/latency.md], and fails if a goal is missed; OUT stays as it is if not all could be
+# measured.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/../../scripts/lib.sh"
@@ -55,10 +56,9 @@ main() {
 	load=$(cut -d' ' -f1-3 /proc/loadavg)
 	"$BUILD/tests/bench/bench_latency" --episodes "$EPISODES" --output "$dir/tables" \
 		>"$dir/log" 2>&1 || status=$?
-	if [[ ! -s $dir/tables ]] || ((status != 0)); then
-		grep -vE '^    |RUN' "$dir/log" >&2 || true
-	fi
-	[[ -s $dir/tables ]] || die "nothing was measured"
+	((status == 0)) || grep -vE '^    |RUN' "$dir/log" >&2 || true
+	# 2: a goal is missed.
+	((status == 0 || status == 2)) || die "not all was measured: $OUT is left as it is"
 	report "$load" >"$dir/report"
 	cp "$dir/report" "$OUT"
 	cat "$OUT"
