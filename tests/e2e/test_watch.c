@@ -4,6 +4,7 @@
  * too many, and all of them when the agent ends.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -289,6 +290,41 @@ static void it_ends_when_nobody_reads_it(void **state)
 	agent_stop(&agent, SIGTERM);
 }
 
+/* Two decisions come together after its reader has gone: those cannot be written. */
+static void it_ends_well_with_lines_that_nobody_reads(void **state)
+{
+	(void)state;
+	char program[PATH_LEN], text[PATH_LEN];
+	struct pollfd reader = {.events = POLLIN};
+	int fds[2];
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	build_path("tierctl", program, sizeof(program));
+	watchers[0] = fork();
+	assert_true(watchers[0] >= 0);
+	if (watchers[0] == 0) {
+		dup2(fds[1], STDOUT_FILENO);
+		execl(program, "tierctl", "--run-dir", agent.run_dir, "watch", (char *)NULL);
+		_exit(127);
+	}
+	close(fds[1]);
+	reader.fd = fds[0];
+	for (int n = 0; n < 200 && reader.revents == 0; n++) {
+		agent_control(&agent, "pause\nresume\n");
+		poll(&reader, 1, 50);
+	}
+	assert_true(reader.revents && read(fds[0], text, sizeof(text)) > 0);
+	kill(watchers[0], SIGSTOP);
+	assert_int_equal(waitpid(watchers[0], NULL, WUNTRACED), watchers[0]);
+	close(fds[0]);
+	agent_control(&agent, "pause\nresume\n");
+	assert_int_equal(agent_tierctl(&agent, "status", output, sizeof(output)), 0);
+	test_sleep_ns(200 * NS_PER_MS);
+	kill(watchers[0], SIGCONT);
+	assert_int_equal(wait_watcher(0), 0);
+	agent_stop(&agent, SIGTERM);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -299,6 +335,7 @@ int main(void)
 		TEST(slow_one_loses_lines_and_is_told),
 		TEST(agent_that_dies_is_told),
 		TEST(it_ends_when_nobody_reads_it),
+		TEST(it_ends_well_with_lines_that_nobody_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* tierctl watch: the agent's decisions, as they are made. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <unistd.h>
 
 #include "client/client.h"
@@ -26,9 +27,12 @@ static int run(const struct tierctl *tierctl)
 	int result = tierd_follow(tierctl->run_dir, &line, TIERD_CLIENT_TIMEOUT_MS, STDOUT_FILENO,
 				  print_line, NULL, &reply);
 
-	/* As `watch | head -1` does. */
-	if (result == -ECANCELED)
+	/* As `watch | head -1` does. A line that nobody was there to read is not lost output. */
+	if (result == -ECANCELED) {
+		__fpurge(stdout);
+		clearerr(stdout);
 		return TIERCTL_OK;
+	}
 	if (result == -EIO)
 		return TIERCTL_NO;
 	if (result < 0)
