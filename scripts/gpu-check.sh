@@ -29,11 +29,11 @@ READING_LIMIT_US=1000000
 export CUDA_DEVICE_ORDER=PCI_BUS_ID # as NVML numbers them
 
 folder=
-agent=
-manager=
-others=
+manager= # leads the process group of its loaders and of what these have loaded
+hog=
 source= # that the agent runs with
 arguments=()
+declare -A started=() # processes that are to be ended, but for those of the manager
 passed=0
 failed=0
 
@@ -78,13 +78,16 @@ end() {
 	[[ -n $1 ]] || return 0
 	kill "-${2:-TERM}" "$1" 2>/dev/null || true
 	wait_until 10 eval "! is_running $1" || kill -KILL "$1" 2>/dev/null || true
+	unset "started[$1]"
 }
 
 stop() {
 	local pid
 
 	trap '' INT TERM
-	for pid in "$agent" "$manager" "$others" "$(cat "$folder/model.pid" 2>/dev/null)"; do
+	# First who may load another model.
+	[[ -z $manager ]] || kill -KILL -- "-$manager" 2>/dev/null || true
+	for pid in "${!started[@]}" "$(cat "$folder/model.pid" 2>/dev/null)"; do
 		end "$pid"
 	done
 	rm -rf "$folder"
@@ -150,7 +153,7 @@ start_hog() {
 	shift
 
 	"$HOG" -s 200 "$@" >"$folder/$name.out" 2>&1 &
-	hog=$!
+	hog=$! started[$!]=1
 	disown $hog # the shell need not tell how it ends
 	wait_until $LOAD_TIMEOUT_S grep -qs '^holds' "$folder/$name.out" || {
 		cat "$folder/$name.out" >&2
@@ -177,7 +180,6 @@ check_processes() {
 	local seen in_smi
 
 	start_hog others -m 2048
-	others=$hog
 	"$BENCH" 200 5 >"$folder/bench" || failure "a reading failed: $(cat "$folder/bench")"
 	sed 's/^/        /' "$folder/bench"
 	seen=$(awk -v pid="$hog" '$1 == "process" && $3 == pid { print $4 }' "$folder/bench")
@@ -190,8 +192,7 @@ check_processes() {
 	else
 		compare "a process" "$(mib "${seen:-0}")" "$in_smi"
 	fi
-	end "$others"
-	others=
+	end "$hog"
 }
 
 # The driver has one lock for much of what it does; making a context and dropping it takes long.
@@ -199,13 +200,14 @@ check_readings_while_processes_come_and_go() {
 	local i most bench
 
 	"$BENCH" 300 50 >"$folder/bench" &
-	bench=$!
+	bench=$! started[$!]=1
 	for ((i = 0; i < 5; i++)); do
 		start_hog others -m 4096 -b
 		sleep 1
 		end "$hog" KILL
 	done
 	wait "$bench" || true
+	unset "started[$bench]"
 	sed 's/^/        /' "$folder/bench"
 	most=$(sed -nE 's/.*most ([0-9]+) us$/\1/p' "$folder/bench")
 	expect "readings while processes come and go: at most ${most:-no} us" \
@@ -269,13 +271,14 @@ answers() {
 start_agent() {
 	"$BUILD/tierd" --config "$folder/tierd.conf" --run-dir "$folder/run" --state-file= \
 		--source "$1" "${arguments[@]}" >"$folder/agent.log" 2>&1 &
-	agent=$!
+	agent=$! started[$!]=1
 	wait_until 15 eval "answers || ! is_running $agent"
 	answers
 }
 
 start_all() {
-	"$folder/load" large planned 0
+	load "$folder" "$total_mib" large
+	unset "started[$hog]" # the next load may end it
 	for source in bpf psi poll; do
 		if start_agent "$source"; then
 			ok "the agent runs with source $source"
@@ -283,10 +286,9 @@ start_all() {
 		fi
 		sed 's/^/        /' "$folder/agent.log"
 		end "$agent"
-		agent=
 	done
-	[[ -n $agent ]] || return 1
-	"$root/user/client/example-manager.sh" "$folder/run" large "$folder/load" &
+	is_running "$agent" || return 1
+	setsid "$root/user/client/example-manager.sh" "$folder/run" large "$folder/load" &
 	manager=$!
 }
 
@@ -342,7 +344,7 @@ check_cost() {
 
 	TIERD_NVML_LIBRARY=/nowhere "$BUILD/tierd" --config "$folder/tierd.conf" --state-file= \
 		--decisions= --source "$source" --run-dir "$folder/run-blind" >"$folder/blind.log" 2>&1 &
-	other=$!
+	other=$! started[$!]=1
 	sleep 2
 	before=$(figure "$cpu_ns") other_before=$(figure "$cpu_ns" run-blind)
 	sleep $COST_S
@@ -359,7 +361,6 @@ check_step_down() {
 	local taken_ns step='d["action"] == "switch" and d["from"] == "large"'
 
 	start_hog others -m "$(share_mib others)"
-	others=$hog
 	taken_ns=$(awk '{ print $3 }' "$folder/others.out")
 	if ! wait_until $STEP_TIMEOUT_S is_tier small; then
 		failure "others take $(share_mib others) MiB: no step down"
@@ -390,7 +391,7 @@ check_end() {
 
 	kill -TERM "$agent"
 	wait "$agent" || status=$?
-	agent=
+	unset "started[$agent]"
 	expect "the agent ends with status $status" test $status -eq 0
 }
 
@@ -405,8 +406,7 @@ check_agent() {
 	check_cost
 	check_learned
 	check_step_down
-	end "$others"
-	others=
+	end "$hog"
 	expect "they leave: the model is large again" wait_until $STEP_TIMEOUT_S is_tier large
 	check_model large
 	check_learned
