@@ -126,7 +126,7 @@ struct agent {
 	uint64_t sample_failures;  /* of parts: GPUs, the model's processes */
 	unsigned int failed_walks; /* in a row */
 	uint32_t hello_pid;
-	bool has_manager;           /* one has said hello */
+	bool has_manager; /* one has said hello */
 	bool is_calm;
 
 	struct run_dir dir;

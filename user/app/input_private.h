@@ -35,7 +35,7 @@ struct input_trace {
 	bool is_hypothetical;
 	bool has_config;
 	bool was_model_seen;
-	bool is_untold_told; /* what cannot be known of the GPU's memory */
+	bool is_untold_told;       /* what cannot be known of the GPU's memory */
 	struct engine_state state; /* of an agent before, as the trace has it */
 	struct event first;        /* the configuration, where the trace has none */
 	const struct trace_item *waiting;
