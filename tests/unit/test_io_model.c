@@ -79,6 +79,12 @@ static void refresh(struct fixture *fixture, uint64_t after_ns)
 	assert_int_equal(model_refresh(fixture->model, fixture->now_ns), 0);
 }
 
+static void assert_refreshed(struct fixture *fixture, uint64_t after_ns, const uint32_t *pids)
+{
+	refresh(fixture, after_ns);
+	assert_members(fixture, pids);
+}
+
 #define MEMBERS(...) ((const uint32_t[]){__VA_ARGS__, 0})
 #define NOBODY ((const uint32_t[]){0})
 #define FULL (MODEL_SCAN_PERIOD_S * NS_PER_S)
@@ -114,8 +120,7 @@ static void test_by_path_of_the_program(void **state)
 	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	fake_process_add(&fixture->tree, &OTHER);
 	make_model(fixture, (struct model_config){.program = "/opt/llama-server"});
-	refresh(fixture, 0);
-	assert_members(fixture, MEMBERS(20, 21, 22, 23, 31));
+	assert_refreshed(fixture, 0, MEMBERS(20, 21, 22, 23, 31));
 }
 
 /* A kernel without CONFIG_PROC_CHILDREN: parents are looked up in all of /proc. */
@@ -132,8 +137,7 @@ static void test_descendants_without_children_files(void **state)
 	file_tree_write(&fixture->tree, "model.pid", "20\n");
 	make_model(fixture,
 		   (struct model_config){.pid_file = file_tree_path(&fixture->tree, "model.pid")});
-	refresh(fixture, 0);
-	assert_members(fixture, MEMBERS(20, 21, 22, 23));
+	assert_refreshed(fixture, 0, MEMBERS(20, 21, 22, 23));
 }
 
 static void test_pid_file_is_followed_and_checked(void **state)
@@ -145,8 +149,7 @@ static void test_pid_file_is_followed_and_checked(void **state)
 	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	make_model(fixture,
 		   (struct model_config){.pid_file = file_tree_path(&fixture->tree, "model.pid")});
-	refresh(fixture, 0);
-	assert_members(fixture, NOBODY);
+	assert_refreshed(fixture, 0, NOBODY);
 	for (size_t i = 0; i < ARRAY_SIZE(BAD); i++) {
 		file_tree_write(&fixture->tree, "model.pid", BAD[i]);
 		refresh(fixture, FULL);
@@ -154,13 +157,10 @@ static void test_pid_file_is_followed_and_checked(void **state)
 	}
 	/* A new pid is taken in at once, with its descendants. */
 	file_tree_write(&fixture->tree, "model.pid", "40\n");
-	refresh(fixture, 1);
-	assert_members(fixture, MEMBERS(40));
+	assert_refreshed(fixture, 1, MEMBERS(40));
 	file_tree_write(&fixture->tree, "model.pid", "21 \t\r\n");
-	refresh(fixture, 1);
-	assert_members(fixture, MEMBERS(21, 23, 40));
-	refresh(fixture, FULL);
-	assert_members(fixture, MEMBERS(21, 23));
+	assert_refreshed(fixture, 1, MEMBERS(21, 23, 40));
+	assert_refreshed(fixture, FULL, MEMBERS(21, 23));
 }
 
 static void test_hello_pid(void **state)
@@ -171,40 +171,31 @@ static void test_hello_pid(void **state)
 
 	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	make_model(fixture, (struct model_config){0});
-	refresh(fixture, 0);
-	assert_members(fixture, NOBODY);
+	assert_refreshed(fixture, 0, NOBODY);
 	model_set_hello_pid(fixture->model, 22222);
 	assert_int_equal(model_get_hello_start_ticks(fixture->model), 0);
 	fake_process_add(&fixture->tree, &LATE);
-	refresh(fixture, 1);
-	assert_members(fixture, MEMBERS(22222));
+	assert_refreshed(fixture, 1, MEMBERS(22222));
 	assert_int_equal(model_get_hello_start_ticks(fixture->model), 2222200);
 	model_set_hello_pid(fixture->model, 21);
 	assert_int_equal(model_get_hello_start_ticks(fixture->model), 2100);
-	refresh(fixture, 1);
-	assert_members(fixture, MEMBERS(21, 23));
+	assert_refreshed(fixture, 1, MEMBERS(21, 23));
 	/* The pid is given to another process. */
 	fake_process_remove(&fixture->tree, 21);
-	refresh(fixture, 1);
-	assert_members(fixture, MEMBERS(23));
+	assert_refreshed(fixture, 1, MEMBERS(23));
 	fake_process_add(&fixture->tree, &REUSED);
 	file_tree_write(&fixture->tree, "proc/21/stat",
 			"21 (else) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 999999 1000 10\n");
-	refresh(fixture, FULL);
-	assert_members(fixture, NOBODY);
+	assert_refreshed(fixture, FULL, NOBODY);
 	assert_int_equal(model_restore_hello_pid(fixture->model, 21, 2100), -ESRCH);
-	refresh(fixture, 1);
-	assert_members(fixture, NOBODY);
+	assert_refreshed(fixture, 1, NOBODY);
 	assert_int_equal(model_restore_hello_pid(fixture->model, 21, 999999), 0);
-	refresh(fixture, 1);
-	assert_members(fixture, MEMBERS(21));
+	assert_refreshed(fixture, 1, MEMBERS(21));
 	model_set_hello_pid(fixture->model, 0);
-	refresh(fixture, 1);
-	assert_members(fixture, NOBODY);
+	assert_refreshed(fixture, 1, NOBODY);
 	/* init is everybody's ancestor. */
 	model_set_hello_pid(fixture->model, 1);
-	refresh(fixture, 1);
-	assert_members(fixture, NOBODY);
+	assert_refreshed(fixture, 1, NOBODY);
 }
 
 static void test_by_group(void **state)
@@ -223,14 +214,12 @@ static void test_by_group(void **state)
 	fake_process_add_all(&fixture->tree, PROCESSES, ARRAY_SIZE(PROCESSES));
 	make_model(fixture, (struct model_config){.group = "llm"});
 	/* Not there yet: nobody, and no error. */
-	refresh(fixture, 0);
-	assert_members(fixture, NOBODY);
+	assert_refreshed(fixture, 0, NOBODY);
 	assert_null(model_get_group(fixture->model));
 	assert_int_equal(model_get_group_id(fixture->model), 0);
 	assert_false(model_is_group_ours(fixture->model, 0));
 	file_tree_fill(&fixture->tree, GROUPS, ARRAY_SIZE(GROUPS));
-	refresh(fixture, FULL);
-	assert_members(fixture, MEMBERS(20, 21, 22, 23));
+	assert_refreshed(fixture, FULL, MEMBERS(20, 21, 22, 23));
 	members = model_get_members(fixture->model, &count);
 	assert_int_equal(members[0].group_depth, 0);
 	assert_int_equal(members[2].group_depth, 0);
@@ -247,8 +236,7 @@ static void test_by_group(void **state)
 	assert_false(model_is_group_ours(fixture->model, 12345));
 	/* New members of the group count at once. */
 	file_tree_write(&fixture->tree, "cgroup/llm/cgroup.procs", "20\n21\n40\n");
-	refresh(fixture, 1);
-	assert_members(fixture, MEMBERS(20, 21, 22, 23, 40));
+	assert_refreshed(fixture, 1, MEMBERS(20, 21, 22, 23, 40));
 	/* Garbled: an error, and the members stay. */
 	file_tree_write(&fixture->tree, "cgroup/llm/cgroup.procs", "20\nx\n");
 	assert_int_equal(model_refresh(fixture->model, fixture->now_ns), -EBADMSG);
@@ -263,8 +251,7 @@ static void test_group_is_derived_from_the_first_member(void **state)
 	file_tree_write(&fixture->tree, "cgroup/llm/", "");
 	file_tree_write(&fixture->tree, "cgroup/other/", "");
 	make_model(fixture, (struct model_config){.program = "worker"});
-	refresh(fixture, 0);
-	assert_members(fixture, MEMBERS(21, 23));
+	assert_refreshed(fixture, 0, MEMBERS(21, 23));
 	assert_string_equal(model_get_group(fixture->model), "/llm");
 	/* It moves. */
 	file_tree_write(&fixture->tree, "proc/21/cgroup", "4:memory:/other\n");
@@ -272,8 +259,7 @@ static void test_group_is_derived_from_the_first_member(void **state)
 	assert_string_equal(model_get_group(fixture->model), "/other");
 	fake_process_remove(&fixture->tree, 21);
 	fake_process_remove(&fixture->tree, 23);
-	refresh(fixture, 1);
-	assert_members(fixture, NOBODY);
+	assert_refreshed(fixture, 1, NOBODY);
 	assert_null(model_get_group(fixture->model));
 }
 
@@ -303,8 +289,7 @@ static void test_records_make_members(void **state)
 	assert_false(model_note_process(fixture->model, 70, START_NS - NS_PER_S, 1, 0));
 	/* tierd itself, whatever its parent. */
 	assert_false(model_note_process(fixture->model, (uint32_t)getpid(), 0, 20, 0));
-	refresh(fixture, 1);
-	assert_members(fixture, MEMBERS(20, 21, 22, 23, 31, 70));
+	assert_refreshed(fixture, 1, MEMBERS(20, 21, 22, 23, 31, 70));
 }
 
 static void test_records_of_the_configured_group(void **state)
@@ -349,11 +334,9 @@ static void test_between_scans_the_dead_are_dropped(void **state)
 	refresh(fixture, 0);
 	fake_process_remove(&fixture->tree, 22);
 	fake_process_add(&fixture->tree, &LATE);
-	refresh(fixture, NS_PER_S);
-	assert_members(fixture, MEMBERS(20, 21, 23, 31));
+	assert_refreshed(fixture, NS_PER_S, MEMBERS(20, 21, 23, 31));
 	model_request_scan(fixture->model);
-	refresh(fixture, 1);
-	assert_members(fixture, MEMBERS(20, 21, 23, 31, 60));
+	assert_refreshed(fixture, 1, MEMBERS(20, 21, 23, 31, 60));
 }
 
 static void test_bad_configuration(void **state)
