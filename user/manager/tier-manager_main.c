@@ -147,6 +147,9 @@ static int become_user(const struct manager_config *config)
 		fprintf(stderr, "tier-manager: cannot become %s: %s\n", name, strerror(errno));
 		return EXIT_PRIVILEGE;
 	}
+	/* Started in root's home, say. HAProxy ends where it cannot return to. */
+	if (access(".", X_OK) < 0 && chdir("/") < 0)
+		return EXIT_PRIVILEGE;
 	return 0;
 }
 

@@ -137,10 +137,10 @@ class Rig:
             file.write(text)
         return self.config_path
 
-    def start(self, *arguments):
+    def start(self, *arguments, cwd=None):
         with open(self.log_path, "ab") as log:
             self.manager = subprocess.Popen([MANAGER, "--config", self.config_path, *arguments],
-                                            stdout=log, stderr=log)
+                                            stdout=log, stderr=log, cwd=cwd)
 
     def log(self):
         with open(self.log_path, errors="replace") as file:
