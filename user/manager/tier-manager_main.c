@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,10 +148,16 @@ static int become_user(const struct manager_config *config)
 		fprintf(stderr, "tier-manager: cannot become %s: %s\n", name, strerror(errno));
 		return EXIT_PRIVILEGE;
 	}
-	/* Started in root's home, say. HAProxy ends where it cannot return to. */
-	if (access(".", X_OK) < 0 && chdir("/") < 0)
-		return EXIT_PRIVILEGE;
 	return 0;
+}
+
+/* HAProxy ends where it cannot return to by path, as in a folder below root's home. */
+static void leave_unreachable_dir(void)
+{
+	char path[PATH_MAX];
+
+	if ((!getcwd(path, sizeof(path)) || access(path, X_OK) < 0) && chdir("/") < 0)
+		fprintf(stderr, "tier-manager: cannot go to /: %s\n", strerror(errno));
 }
 
 int main(int argc, char **argv)
@@ -179,5 +186,8 @@ int main(int argc, char **argv)
 	if (arguments.mode == MODE_PRINT_GATE)
 		return gate_write_config(&manager.config, stdout) < 0;
 	status = become_user(&manager.config);
-	return status != 0 ? status : manager_run(&manager);
+	if (status != 0)
+		return status;
+	leave_unreachable_dir();
+	return manager_run(&manager);
 }

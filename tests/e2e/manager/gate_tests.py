@@ -287,8 +287,10 @@ def config_of_nobody(rig):
 
 def test_a_manager_of_root_makes_its_users_work_dir(rig):
     config_of_nobody(rig)
+    # Where the user cannot come back to.
     os.mkdir(rig.dir + "/home", 0o700)
-    rig.start(cwd=rig.dir + "/home")  # where the user may not be
+    os.mkdir(rig.dir + "/home/checkout", 0o755)
+    rig.start(cwd=rig.dir + "/home/checkout")
     rig.need_log("the gate answers")
     status = os.stat(rig.dir + "/w")
     assert status.st_uid == pwd.getpwnam("nobody").pw_uid and status.st_mode & 0o7777 == 0o700

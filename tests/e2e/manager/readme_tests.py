@@ -189,7 +189,8 @@ def test_the_units_and_their_commands(rig):
         text = files[path]
         assert "\nUser=tierd-manager\n" in text and "\nRuntimeDirectory=tier-manager\n" in text
         command = re.search(r"(?m)^ExecStart=(.*)$", text)[1]
-        script += f"runuser -u tierd-manager -- {command} >{path}.log 2>&1 &\n"
+        # systemd starts it in /.
+        script += f"(cd / && exec runuser -u tierd-manager -- {command}) >{path}.log 2>&1 &\n"
     script += re.sub("(?m)^tier-manager .*", "", step_down()) + "curl -s http://127.0.0.1:8080/\n"
     output = run(script)
     assert '{"tier": "small"}' in output, output
