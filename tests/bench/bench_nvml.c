@@ -11,9 +11,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "base/units.h"
+#include "io/loop.h"
 #include "io/nvml.h"
 
 enum {
@@ -28,24 +29,6 @@ struct pids {
 	uint32_t pid[PIDS_MAX];
 	unsigned int count;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static void sleep_ms(uint64_t ms)
-{
-	const struct timespec pause = {
-		.tv_sec = (time_t)(ms / 1000),
-		.tv_nsec = (long)(ms % 1000 * NS_PER_MS),
-	};
-
-	nanosleep(&pause, NULL);
-}
 
 static bool note_pid(void *context, uint32_t pid)
 {
@@ -100,11 +83,11 @@ static void print_times(struct nvml *nvml, unsigned int count, uint64_t period_m
 
 	for (unsigned int i = 0; i < count; i++) {
 		struct pids pids = {0};
-		uint64_t begin_ns = now_ns();
+		uint64_t begin_ns = loop_now_ns();
 
 		(void)nvml_read(nvml, note_pid, &pids, resources, NVML_DEVICES_MAX);
-		took_us[i] = (now_ns() - begin_ns) / NS_PER_US;
-		sleep_ms(period_ms);
+		took_us[i] = (loop_now_ns() - begin_ns) / NS_PER_US;
+		usleep((useconds_t)period_ms * 1000);
 	}
 	qsort(took_us, count, sizeof(took_us[0]), compare);
 	printf("%u readings, %" PRIu64 " failures: median %" PRIu64 " us, p99 %" PRIu64
@@ -117,7 +100,7 @@ int main(int argc, char **argv)
 {
 	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : READINGS_DEFAULT;
 	uint64_t period_ms = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
-	uint64_t begin_ns = now_ns();
+	uint64_t begin_ns = loop_now_ns();
 	struct nvml *nvml;
 
 	if (count == 0 || count > READINGS_MAX || nvml_create(&nvml) < 0)
@@ -129,7 +112,7 @@ int main(int argc, char **argv)
 		nvml_destroy(nvml);
 		return EXIT_FAILURE;
 	}
-	printf("loaded in %" PRIu64 " ms\n", (now_ns() - begin_ns) / NS_PER_MS);
+	printf("loaded in %" PRIu64 " ms\n", (loop_now_ns() - begin_ns) / NS_PER_MS);
 	print_devices(nvml);
 	print_times(nvml, (unsigned int)count, period_ms);
 	int status = nvml_get_failures(nvml) > 0 ? EXIT_FAILURE : EXIT_SUCCESS;

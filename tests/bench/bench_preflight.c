@@ -17,11 +17,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/units.h"
 #include "client/client.h"
+#include "io/loop.h"
 
 enum {
 	QUESTIONS_DEFAULT = 2000,
@@ -48,24 +48,6 @@ struct bench {
 	uint64_t *took_us;
 	unsigned int count;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static void sleep_ms(uint64_t ms)
-{
-	const struct timespec pause = {
-		.tv_sec = (time_t)(ms / 1000),
-		.tv_nsec = (long)(ms % 1000 * NS_PER_MS),
-	};
-
-	nanosleep(&pause, NULL);
-}
 
 static void stop(pid_t pid, int signal_number)
 {
@@ -141,7 +123,7 @@ static void start_agent(struct bench *bench, const char *program)
 			tierd_reply_free(&reply);
 			return;
 		}
-		sleep_ms(100);
+		usleep((useconds_t)100 * 1000);
 	}
 	die(bench, "the agent does not answer (it needs root)");
 }
@@ -200,13 +182,13 @@ static bool measure(struct bench *bench, const char *what)
 
 	for (unsigned int i = 0; i < bench->count; i++) {
 		struct tierd_reply reply;
-		uint64_t began_ns = now_ns();
+		uint64_t began_ns = loop_now_ns();
 
 		if (ask(bench, CONTROL_PREFLIGHT, &reply) < 0)
 			die(bench, "a preflight was not answered");
-		bench->took_us[i] = (now_ns() - began_ns) / NS_PER_US;
+		bench->took_us[i] = (loop_now_ns() - began_ns) / NS_PER_US;
 		tierd_reply_free(&reply);
-		sleep_ms(PAUSE_MS);
+		usleep((useconds_t)PAUSE_MS * 1000);
 	}
 	qsort(bench->took_us, bench->count, sizeof(bench->took_us[0]), compare);
 	p99_us = bench->took_us[(uint64_t)bench->count * 99 / PERCENT];

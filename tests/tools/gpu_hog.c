@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "monotonic.h"
 
 enum {
 	CHUNK_MIB = 64,
@@ -60,14 +61,6 @@ struct hog {
 	unsigned long long chunks[CHUNKS_MAX];
 	size_t count;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* CUDA's functions return 0 if they have worked. */
 static void must(int result, const char *what)

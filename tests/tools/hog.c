@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "monotonic.h"
 
 enum {
 	GROW_STEP_NS = 20 * 1000 * 1000,
@@ -179,14 +180,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 static void on_deadline(int signal_number)

@@ -19,6 +19,15 @@ static inline int set_up(void **state)
 	return 0;
 }
 
+/* Two tiers at once where there is room for them. */
+static inline int set_up_overlap(void **state)
+{
+	set_up(state);
+	config.overlap = OVERLAP_AUTO;
+	config.ladder.count = 4;
+	return 0;
+}
+
 static inline int tear_down(void **state)
 {
 	(void)state;

@@ -11,14 +11,6 @@ enum {
 	HISTORY_S = 600,
 };
 
-static int set_up_overlap(void **state)
-{
-	set_up(state);
-	config.overlap = OVERLAP_AUTO;
-	config.ladder.count = 4;
-	return 0;
-}
-
 /* Ordered from small to medium, after its calm time. */
 static const struct manager_line *step_up(uint64_t others_bytes)
 {

@@ -11,14 +11,6 @@ enum {
 	SMALL = 2,
 };
 
-static int set_up_overlap(void **state)
-{
-	set_up(state);
-	config.overlap = OVERLAP_AUTO;
-	config.ladder.count = 4;
-	return 0;
-}
-
 /* From one to the other, because somebody asks; granted. */
 static void order(const char *from, const char *to)
 {

@@ -53,9 +53,7 @@ const struct tierctl_command TIERCTL_WATCH = {
 	.name = "watch",
 	.help = "Print each decision as it is made, with its reason and numbers."
 		"\vUntil Ctrl-C, until nobody reads its output, or until the agent ends. `lost N` "
-		"stands for decisions that were "
-		"not "
-		"read in time.",
+		"stands for decisions that were not read in time.",
 	.options = OPTIONS,
 	.run = run,
 };

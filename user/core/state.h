@@ -28,7 +28,7 @@ struct tier_names {
 
 /* What the adaptive policy has learned of one tier: see adaptive.h. */
 struct calm_state {
-	uint64_t vram_bytes; /* of all GPUs, as configured: likewise */
+	uint64_t vram_bytes; /* of all GPUs, as configured: of another nothing was learned */
 	uint64_t opened_ns;  /* of the calm spell that lasts, 0 = none does */
 	uint64_t broken_ns;  /* end of the last one, 0 = none has ended */
 	struct spell_history lengths;

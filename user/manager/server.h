@@ -6,10 +6,9 @@
  *   down -> starting (process runs, health is asked for) -> up -> stopping -> down
  *
  * A server that ends before it was healthy has failed. One that was healthy is started again after
- * restart_delay, doubled each time, restart_limit times at most unless it served for
- * restart_reset. So is
- * one that hangs: that did not answer for its health health_limit times in a row, and no request
- * either.
+ * restart_delay, doubled each time, restart_limit times at most unless it served for restart_reset.
+ * So is one that hangs: that did not answer for its health health_limit times in a row, and no
+ * request either.
  */
 #ifndef TIERD_MANAGER_SERVER_H
 #define TIERD_MANAGER_SERVER_H
