@@ -70,6 +70,83 @@ static void test_more_active_processes_than_slots_still_count(void **state)
 	assert_int_equal(lost, ACTIVE - ATTRIBUTION_SLOTS);
 }
 
+/* Everybody was heard of just now: only one who is busy, or stalls, gets a slot, of an idle one. */
+static void record_of_full_table(uint64_t now_ns, uint64_t busy_ns)
+{
+	fill(0);
+	for (uint32_t pid = 1; pid <= ATTRIBUTION_SLOTS; pid++) {
+		struct event_process event = process(pid, 0);
+
+		/* A quarter are as idle as can be. */
+		event.record.cpu_time_ns = pid % 4 ? busy_ns : 0;
+		record(now_ns, &event);
+	}
+}
+
+static bool gets_slot(uint64_t now_ns, uint64_t busy_ns, uint32_t flags)
+{
+	struct event_process newcomer = process(9999, flags);
+
+	newcomer.record.header.time_ns = newcomer.record.start_ns + SECONDS(10);
+	newcomer.record.cpu_wait_ns = busy_ns;
+	record(now_ns, &newcomer);
+	assert_true(delta.is_slot_lost);
+	assert_int_equal(table->used, ATTRIBUTION_SLOTS);
+	for (int i = 0; i < ATTRIBUTION_SLOTS; i++) {
+		if (table->slots[i].last.pid == newcomer.record.pid)
+			return true;
+	}
+	return false;
+}
+
+static void test_the_busiest_stay(void **state)
+{
+	(void)state;
+	record_of_full_table(SECONDS(20), SECONDS(4));
+	/* 0 of 20 s are not less than half of 0 of 10 s. */
+	assert_false(gets_slot(SECONDS(20), 0, 0));
+	assert_true(gets_slot(SECONDS(20), SECONDS(1), 0));
+	/* An idle one went. */
+	for (uint32_t pid = 1; pid <= ATTRIBUTION_SLOTS; pid++) {
+		struct event_process event = process(pid, 0);
+
+		if (pid % 4 == 0)
+			continue;
+		event.record.cpu_time_ns = SECONDS(4) + 1;
+		record(SECONDS(20), &event);
+		assert_int_equal(delta.cpu_time_ns, 1);
+	}
+}
+
+static void test_who_stalls_now_is_busiest(void **state)
+{
+	(void)state;
+	record_of_full_table(SECONDS(20), SECONDS(4));
+	assert_true(gets_slot(SECONDS(20), 0, PROCESS_URGENT));
+}
+
+static void test_nobody_goes_for_one_who_is_as_busy(void **state)
+{
+	(void)state;
+	fill(0);
+	for (uint32_t pid = 1; pid <= ATTRIBUTION_SLOTS; pid++) {
+		struct event_process event = process(pid, 0);
+
+		event.record.io_stall_ns = SECONDS(4);
+		record(SECONDS(20), &event);
+	}
+	/* 4 of 20 s, and 4 of 10 s: not more than twice. */
+	assert_false(gets_slot(SECONDS(20), SECONDS(4), 0));
+	assert_true(gets_slot(SECONDS(20), SECONDS(4) + MILLIS(10), 0));
+}
+
+static void test_nobody_goes_who_came_just_now(void **state)
+{
+	(void)state;
+	fill(0);
+	assert_false(gets_slot(SECONDS(10), SECONDS(9), PROCESS_URGENT));
+}
+
 static void test_refused_newcomer_counts_as_ended(void **state)
 {
 	struct event_process another = process(9999, PROCESS_FIRST);
@@ -182,6 +259,10 @@ int main(void)
 		TEST(test_full_table_evicts_the_longest_silent),
 		TEST(test_evicting_the_long_silent_is_no_loss),
 		TEST(test_more_active_processes_than_slots_still_count),
+		TEST(test_the_busiest_stay),
+		TEST(test_who_stalls_now_is_busiest),
+		TEST(test_nobody_goes_for_one_who_is_as_busy),
+		TEST(test_nobody_goes_who_came_just_now),
 		TEST(test_refused_newcomer_counts_as_ended),
 		TEST(test_totals_that_start_anew_count_from_zero),
 		TEST(test_late_record_of_the_totals_before_is_ignored),

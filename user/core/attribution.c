@@ -220,7 +220,8 @@ static struct attribution_slot *find_or_take(struct attribution *attribution, ui
 		return NULL;
 	if (older)
 		table_release(attribution, older);
-	slot = table_take(attribution, now_ns, record->pid, record->start_ns, &delta->is_slot_lost);
+	slot = table_take(attribution, now_ns, record->pid, record->start_ns,
+			  table_busy_permyriad(record), &delta->is_slot_lost);
 	if (slot)
 		set_base(slot, record);
 	else
@@ -288,7 +289,8 @@ void attribution_note_oom(struct attribution *attribution, uint64_t now_ns,
 	    (record->start_ns == 0 || table_has_ended(attribution, record->pid, record->start_ns)))
 		return;
 	if (!slot) {
-		slot = table_take(attribution, now_ns, record->pid, record->start_ns, &is_lost);
+		slot = table_take(attribution, now_ns, record->pid, record->start_ns, TABLE_BUSIEST,
+				  &is_lost);
 		if (!slot)
 			return;
 		slot->last.header.time_ns = record->header.time_ns;

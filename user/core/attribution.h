@@ -4,9 +4,10 @@
  *
  * Records are cumulative; the table turns them into amounts since the last record, never negative.
  * A process that ends gives its slot back at once. When the table is full, the process that has
- * been silent for longest makes room, but none that was heard of in the last 10 s: then the
- * newcomer is refused, so that more active processes than slots do not push each other out before
- * their next records. The caller is told to count either loss.
+ * been silent for longest makes room, but none that was heard of in the last 10 s, unless the
+ * newcomer is more than twice as busy, or stalls right now: the busiest stay, and more active
+ * processes than slots do not push each other out before their next records. Else the newcomer is
+ * refused. The caller is told to count either loss.
  *
  * Each slot keeps a minute of activity in 5 s buckets: "the last 5 s" of a process therefore
  * means the bucket being filled and those that the time asked for reaches into.
@@ -74,6 +75,7 @@ struct attribution_slot {
 	uint64_t pending_stall_ns; /* in the window that is still open */
 	uint64_t first_ns; /* kernel time of the record that the kernel's totals start with */
 	uint64_t heard_ns; /* arrival of the last record */
+	uint64_t taken_ns; /* arrival of the first */
 	uint64_t newest;   /* bucket number, counted from time 0 */
 	struct activity activity[ATTRIBUTION_BUCKETS];
 	uint16_t hash_next;

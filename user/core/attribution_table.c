@@ -10,6 +10,14 @@
 /* Whoever was silent for this long has nothing left in the table that anybody asks for. */
 #define FORGET_NS (60 * NS_PER_S)
 
+/* What a slot's activity tells of at most. */
+#define ACTIVITY_NS (60 * NS_PER_S)
+
+enum {
+	CANDIDATES = 16,   /* to make room for a busier one */
+	BUSIER_FACTOR = 2, /* else two that are alike would take turns and both be lost */
+};
+
 #define NONE UINT16_MAX
 
 _Static_assert(ATTRIBUTION_SLOTS < NONE, "slot numbers must fit beside NONE");
@@ -114,31 +122,80 @@ void table_release(struct attribution *attribution, struct attribution_slot *slo
 	attribution->used--;
 }
 
-/* Makes room where there is none; false if everybody was heard of just now. */
-static bool make_room(struct attribution *attribution, uint64_t now_ns, bool *ret_is_lost)
+uint32_t table_busy_permyriad(const struct process_record *record)
 {
-	struct attribution_slot *longest;
+	uint64_t busy_ns = units_plus(units_plus(record->cpu_time_ns, record->cpu_wait_ns),
+				      units_plus(record->mem_stall_ns, record->io_stall_ns));
+
+	if (record->header.flags & PROCESS_URGENT)
+		return TABLE_BUSIEST;
+	return units_permyriad(busy_ns, units_minus(record->header.time_ns, record->start_ns));
+}
+
+static uint32_t slot_busy_permyriad(const struct attribution_slot *slot, uint64_t now_ns)
+{
+	uint64_t busy_us = 0;
+
+	for (uint32_t i = 0; i < ATTRIBUTION_BUCKETS; i++) {
+		const struct activity *activity = &slot->activity[i];
+
+		busy_us += (uint64_t)activity->cpu_us + activity->wait_us + activity->stall_us +
+			   activity->io_us;
+	}
+	return units_permyriad(busy_us * NS_PER_US,
+			       units_min(units_minus(now_ns, slot->taken_ns), ACTIVITY_NS));
+}
+
+/* Who may go for one that is this busy, though everybody was heard of just now; NULL: nobody. */
+static struct attribution_slot *find_idler(struct attribution *attribution, uint64_t now_ns,
+					   uint32_t busy_permyriad)
+{
+	struct attribution_slot *idlest = NULL;
+	uint32_t least = busy_permyriad / BUSIER_FACTOR;
+	uint16_t number = attribution->silent_first;
+
+	for (int i = 0; i < CANDIDATES && number != NONE; i++) {
+		struct attribution_slot *slot = &attribution->slots[number];
+		uint32_t busy = slot_busy_permyriad(slot, now_ns);
+
+		number = slot->silent_next;
+		/* What it does is known after a while only. */
+		if (busy >= least || units_minus(now_ns, slot->taken_ns) <= KEEP_NS)
+			continue;
+		idlest = slot;
+		least = busy;
+	}
+	return idlest;
+}
+
+/* Makes room where there is none; false if everybody was heard of just now and is as busy. */
+static bool make_room(struct attribution *attribution, uint64_t now_ns, uint32_t busy_permyriad,
+		      bool *ret_is_lost)
+{
+	struct attribution_slot *evicted;
 	uint64_t silent_ns;
 
 	*ret_is_lost = false;
 	if (attribution->free_first != NONE)
 		return true;
-	longest = &attribution->slots[attribution->silent_first];
-	silent_ns = units_minus(now_ns, longest->heard_ns);
+	evicted = &attribution->slots[attribution->silent_first];
+	silent_ns = units_minus(now_ns, evicted->heard_ns);
 	*ret_is_lost = silent_ns <= FORGET_NS;
 	if (silent_ns <= KEEP_NS)
+		evicted = find_idler(attribution, now_ns, busy_permyriad);
+	if (!evicted)
 		return false;
-	table_release(attribution, longest);
+	table_release(attribution, evicted);
 	return true;
 }
 
 struct attribution_slot *table_take(struct attribution *attribution, uint64_t now_ns, uint32_t pid,
-				    uint64_t start_ns, bool *ret_is_lost)
+				    uint64_t start_ns, uint32_t busy_permyriad, bool *ret_is_lost)
 {
 	struct attribution_slot *slot;
 	uint16_t *chain = hash_chain(attribution, pid);
 
-	if (!make_room(attribution, now_ns, ret_is_lost))
+	if (!make_room(attribution, now_ns, busy_permyriad, ret_is_lost))
 		return NULL;
 	slot = &attribution->slots[attribution->free_first];
 	attribution->free_first = slot->hash_next;
@@ -146,6 +203,7 @@ struct attribution_slot *table_take(struct attribution *attribution, uint64_t no
 	slot->last.pid = pid;
 	slot->last.start_ns = start_ns;
 	slot->heard_ns = now_ns;
+	slot->taken_ns = now_ns;
 	slot->is_used = true;
 	slot->hash_next = *chain;
 	*chain = slot_number(attribution, slot);

@@ -15,12 +15,21 @@ struct attribution_slot *table_find(struct attribution *attribution, uint32_t pi
 /* The newest process with this pid, or NULL. */
 struct attribution_slot *table_find_pid(struct attribution *attribution, uint32_t pid);
 
+/* How busy a process is that stalls right now: busier than any share. */
+#define TABLE_BUSIEST UINT32_MAX
+
+/* Share of its time that a process ran, waited or stalled, by its kernel totals, in permyriad. */
+uint32_t table_busy_permyriad(const struct process_record *record);
+
 /*
- * A slot for a process that has none. When the table is full, whoever was silent for longest goes;
- * NULL if even that one was heard of in the last 10 s. *ret_is_lost: somebody's amounts are lost.
+ * A slot for a process that has none and is that busy. When the table is full, whoever was silent
+ * for longest goes; if even that one was heard of in the last 10 s, the least busy of the 16 that
+ * were silent for longest, if the newcomer is more than twice as busy; else NULL. (Looking at a few
+ * instead of all costs the same however full it is: as Redis evicts, its docs/lru-cache.)
+ * *ret_is_lost: somebody's amounts are lost.
  */
 struct attribution_slot *table_take(struct attribution *attribution, uint64_t now_ns, uint32_t pid,
-				    uint64_t start_ns, bool *ret_is_lost);
+				    uint64_t start_ns, uint32_t busy_permyriad, bool *ret_is_lost);
 
 /* Gives the slot back; its stall of the open window is kept as that of an ended process. */
 void table_release(struct attribution *attribution, struct attribution_slot *slot);
