@@ -5,9 +5,10 @@
  *   bench_replay TRACE [EVENTS]
  *
  * TRACE is repeated, later and with other processes each time, until there are EVENTS events; a
- * second file is ten times as long. Measured on those files, under both policies: reading alone,
- * `tierctl replay`'s own way with its decisions thrown away, one engine_step() at a time, and peak
- * memory, each in a process of its own. The exit status is 1 if a goal is missed.
+ * second file is twenty times as long, more than a day. Measured on those files, under both
+ * policies: reading alone, `tierctl replay`'s own way with its decisions thrown away, one
+ * engine_step() at a time, and peak memory, each in a process of its own. The exit status is 1 if a
+ * goal is missed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -30,7 +31,7 @@
 
 enum {
 	EVENTS_DEFAULT = 300000,
-	LONGER = 10, /* times */
+	LONGER = 20, /* times: more than a day */
 	ERROR_LEN = 512,
 	PATH_LEN = 128,
 	ROUNDS = 3, /* the best one counts */
@@ -41,7 +42,7 @@ enum {
 	GOAL_EVENTS_PER_S = 1000000,
 	GOAL_MEAN_NS = 400,
 	GOAL_P99_NS = 2000,
-	GOAL_GROWTH_KIB = 1024, /* of peak memory, from 1x to 10x */
+	GOAL_GROWTH_KIB = 1024, /* of peak memory, from 1x to 20x */
 };
 
 static uint64_t now_ns(void)
@@ -176,6 +177,7 @@ static void make_long(const char *from, const char *to, uint64_t events)
 
 struct result {
 	uint64_t events;
+	uint64_t span_ns; /* of the trace */
 	uint64_t duration_ns;
 	uint64_t decisions;
 	uint64_t peak_kib;
@@ -194,7 +196,10 @@ static void measure_reading(const char *path, struct result *result)
 
 	while (trace_reader_next(reader, &item))
 		continue;
-	result->events = trace_reader_get_summary(reader)->events;
+	const struct trace_summary *summary = trace_reader_get_summary(reader);
+
+	result->events = summary->events;
+	result->span_ns = summary->last_ns - summary->first_ns;
 }
 
 static int count_step(void *context, const struct replay_step *step)
@@ -361,10 +366,10 @@ static bool report_policy(const char *name, const char *path, const char *long_p
 	       replay.decisions);
 	bool is_good = check("events replayed per second", rate(&replay), GOAL_EVENTS_PER_S, true);
 
-	is_good &= check("the same, 10x as long", rate(&longer), GOAL_EVENTS_PER_S, true);
+	is_good &= check("the same, 20x as long", rate(&longer), GOAL_EVENTS_PER_S, true);
 	is_good &= check("mean step, ns", steps.mean_ns, GOAL_MEAN_NS, false);
 	is_good &= check("p99 step, ns", steps.p99_ns, GOAL_P99_NS, false);
-	is_good &= check("memory for 10x, KiB more", units_minus(longer.peak_kib, replay.peak_kib),
+	is_good &= check("memory for 20x, KiB more", units_minus(longer.peak_kib, replay.peak_kib),
 			 GOAL_GROWTH_KIB, false);
 	printf("p50 step %" PRIu64 " ns, max %" PRIu64 " ns; peak memory %" PRIu64 " KiB\n",
 	       steps.p50_ns, steps.max_ns, replay.peak_kib);
@@ -375,7 +380,8 @@ static bool report(const char *path, const char *long_path)
 {
 	struct result reading = measure_best(measure_reading, path);
 
-	printf("reading alone: %" PRIu64 " events per second\n", rate(&reading));
+	printf("%.1f hours, and twenty times that; reading alone: %" PRIu64 " events per second\n",
+	       (double)reading.span_ns / (double)NS_PER_HOUR, rate(&reading));
 	bool is_good = report_policy("adaptive", path, long_path);
 
 	return report_policy("threshold", path, long_path) && is_good;
@@ -393,7 +399,7 @@ int main(int argc, char **argv)
 	if (!mkdtemp(dir))
 		die("cannot make a directory in /tmp");
 	snprintf(path, sizeof(path), "%s/1x", dir);
-	snprintf(long_path, sizeof(long_path), "%s/10x", dir);
+	snprintf(long_path, sizeof(long_path), "%s/20x", dir);
 	make_long(argv[1], path, events);
 	make_long(argv[1], long_path, events * LONGER);
 	bool is_good = report(path, long_path);

@@ -21,8 +21,6 @@ enum {
 	DAY_HOURS = 24,
 };
 
-#define HOUR_NS (3600 * NS_PER_S)
-
 static struct engine_config config;
 static struct footprints footprints;
 static struct footprint_capacity capacity;
@@ -222,7 +220,7 @@ static void test_times_are_what_was_said_until_measured(void **state)
 	assert_int_equal(costs->load_ns[MEDIUM], 75 * NS_PER_S);
 	assert_int_equal(costs->load_ns[LARGE], 0);
 	footprint_note_load(&footprints, &config, LARGE, UINT64_MAX);
-	assert_int_equal(costs->load_ns[LARGE], HOUR_NS);
+	assert_int_equal(costs->load_ns[LARGE], NS_PER_HOUR);
 }
 
 /* ---- keeping -----------------------------------------------------------------------------------
@@ -294,8 +292,8 @@ static void test_damaged_values_are_put_right(void **state)
 	footprint_import(&footprints, &config, LADDER_TIERS_MAX, &kept);
 	assert_memory(MEDIUM, 32 * GIB);
 	assert_int_equal(applied(MEDIUM).vram_bytes[0], 0);
-	assert_int_equal(footprints.costs.drain_ns[MEDIUM], HOUR_NS);
-	assert_int_equal(footprints.costs.load_ns[MEDIUM], HOUR_NS);
+	assert_int_equal(footprints.costs.drain_ns[MEDIUM], NS_PER_HOUR);
+	assert_int_equal(footprints.costs.load_ns[MEDIUM], NS_PER_HOUR);
 	assert_int_equal(footprints.costs.load_ns[TIER_OFF], 0);
 	use_minute(MEDIUM, GIB, 0);
 	assert_memory(MEDIUM, 32 * GIB);

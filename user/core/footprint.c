@@ -6,12 +6,11 @@
 #include "base/units.h"
 #include "ladder.h"
 
-#define HOUR_NS (3600 * NS_PER_S)
-#define PERIOD_NS (8 * HOUR_NS)
+#define PERIOD_NS (8 * NS_PER_HOUR)
 /* Between two samples that are further apart it is not known whether the tier was in use. */
 #define LASTED_MAX_NS (60 * NS_PER_S)
 /* No drain or load that takes longer is one: the most that the config can say, too. */
-#define TIME_MAX_NS HOUR_NS
+#define TIME_MAX_NS NS_PER_HOUR
 
 enum {
 	DECAY_DIVISOR = 8,

@@ -5,8 +5,6 @@
 
 #include "base/units.h"
 
-#define HOUR_NS (3600 * NS_PER_S)
-
 /* ---- which tier would be better ----------------------------------------------------------------
  */
 
@@ -203,7 +201,7 @@ void performance_end_task(struct performance *performance, const struct performa
 
 	performance_advance(performance, in);
 	tasks_end(&performance->tasks, id, &task);
-	task_window_add(&performance->tiers[task.tier].hour, in->now_ns, HOUR_NS, result);
+	task_window_add(&performance->tiers[task.tier].hour, in->now_ns, NS_PER_HOUR, result);
 	if (task.tier != in->serving || !in->is_settled || task.tier == TIER_OFF)
 		return;
 	task_window_add(&performance->tiers[task.tier].judged, in->now_ns,
@@ -245,5 +243,5 @@ void performance_advise(const struct performance *performance, const struct perf
 void performance_get_hour(const struct performance *performance, uint64_t now_ns, uint32_t tier,
 			  struct task_figures *ret_figures)
 {
-	task_window_get(&performance->tiers[tier].hour, now_ns, HOUR_NS, ret_figures);
+	task_window_get(&performance->tiers[tier].hour, now_ns, NS_PER_HOUR, ret_figures);
 }

@@ -5,8 +5,6 @@
 
 #include "base/units.h"
 
-#define HOUR_NS (3600 * NS_PER_S)
-
 static uint64_t slice_ns(uint64_t length_ns)
 {
 	return units_max(length_ns / (TASK_SLICES - 1), 1);
@@ -107,7 +105,8 @@ void task_window_get(const struct task_window *window, uint64_t now_ns, uint64_t
 	/* A second at least: one task is no rate of thousands. */
 	ret_figures->span_ns =
 		units_max(units_minus(now_ns, units_max(begin_ns, window->since_ns)), NS_PER_S);
-	ret_figures->tasks_per_h = units_scale(ret_figures->tasks, HOUR_NS, ret_figures->span_ns);
+	ret_figures->tasks_per_h =
+		units_scale(ret_figures->tasks, NS_PER_HOUR, ret_figures->span_ns);
 	ret_figures->tokens_per_s_permille =
 		units_scale(ret_figures->tokens, UINT64_C(1000) * 1000, token_ms);
 	fill_quantiles(window, newest, ret_figures);

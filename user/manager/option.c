@@ -9,7 +9,6 @@
 #include "base/units.h"
 #include "base/utf8.h"
 
-#define HOUR_NS (3600 * NS_PER_S)
 #define CONFIG(field) offsetof(struct manager_config, field)
 #define TIER(field) offsetof(struct tier_config, field)
 
@@ -40,9 +39,9 @@ const struct option_row MANAGER_OPTIONS[] = {
 	 "A log file of this size is renamed to .old and begun anew"},
 	{"manager", "initial_tier", OPTION_TIER_NAME, CONFIG(initial_tier_name), "off", 0, 0, NULL,
 	 "Loaded at the start, before the agent is asked"},
-	{"manager", "heartbeat", OPTION_DURATION, CONFIG(heartbeat_ns), "10s", 100 * NS_PER_MS, HOUR_NS,
+	{"manager", "heartbeat", OPTION_DURATION, CONFIG(heartbeat_ns), "10s", 100 * NS_PER_MS, NS_PER_HOUR,
 	 NULL, "The agent's heartbeat; after three without a word the log says that it is silent"},
-	{"manager", "shutdown_drain", OPTION_DURATION, CONFIG(shutdown_drain_ns), "10s", 0, HOUR_NS, NULL,
+	{"manager", "shutdown_drain", OPTION_DURATION, CONFIG(shutdown_drain_ns), "10s", 0, NS_PER_HOUR, NULL,
 	 "When the manager is stopped, running requests get this long to end"},
 	{"manager", "report_rate", OPTION_NUMBER, CONFIG(report_per_s), "50", 0, 1000, NULL,
 	 "At most this many requests a second are told to the agent one by one; 0 is none"},
@@ -54,9 +53,9 @@ const struct option_row MANAGER_OPTIONS[] = {
 	{"gate", "socket", OPTION_PATH, CONFIG(gate_socket), "", 0,
 	 MANAGER_SOCKET_LEN, NULL,
 	 "haproxy: stats socket of one that runs already, with --print-gate's config; empty: start one"},
-	{"gate", "wait", OPTION_DURATION, CONFIG(gate_wait_ns), "60s", NS_PER_S, HOUR_NS, NULL,
+	{"gate", "wait", OPTION_DURATION, CONFIG(gate_wait_ns), "60s", NS_PER_S, NS_PER_HOUR, NULL,
 	 "haproxy: how long a request waits for a tier before it fails"},
-	{"gate", "timeout", OPTION_DURATION, CONFIG(gate_timeout_ns), "1h", NS_PER_S, 24 * HOUR_NS, NULL,
+	{"gate", "timeout", OPTION_DURATION, CONFIG(gate_timeout_ns), "1h", NS_PER_S, 24 * NS_PER_HOUR, NULL,
 	 "haproxy: a request on which nothing moves for this long is cut"},
 	{"gate", "body_max", OPTION_BYTES, CONFIG(gate_body_max_bytes), "128K", 16 * KIB, 16 * MIB, NULL,
 	 "haproxy: request bodies up to this size can be sent again to another tier"},
@@ -83,23 +82,23 @@ const struct option_row MANAGER_OPTIONS[] = {
 	 "Name of the model for the API, or TIER_MODEL for commands"},
 	{"tier", "slots", OPTION_NUMBER, TIER(slots), "0", 0, 100000, NULL,
 	 "haproxy: requests at once on this server, others wait in the gate; 0 is no limit"},
-	{"tier", "health_period", OPTION_DURATION, TIER(health_period_ns), "10s", 100 * NS_PER_MS, HOUR_NS,
+	{"tier", "health_period", OPTION_DURATION, TIER(health_period_ns), "10s", 100 * NS_PER_MS, NS_PER_HOUR,
 	 NULL, "exec, haproxy: a server that serves is asked for its health with this pause"},
 	{"tier", "health_timeout", OPTION_DURATION, TIER(health_timeout_ns), "10s", 100 * NS_PER_MS,
-	 HOUR_NS, NULL, "exec, haproxy: no answer within this is a failure; 429 and 503 are none"},
+	 NS_PER_HOUR, NULL, "exec, haproxy: no answer within this is a failure; 429 and 503 are none"},
 	{"tier", "health_limit", OPTION_NUMBER, TIER(health_limit), "3", 0, 1000, NULL,
 	 "exec, haproxy: after so many failures in a row, and no request answered since the first, it "
 	 "is killed and started again as if it had died; 0 is never"},
 	{"tier", "load_timeout", OPTION_DURATION, TIER(load_timeout_ns), "120s", 100 * NS_PER_MS,
-	 24 * HOUR_NS, NULL, "A tier that does not serve after this has failed"},
-	{"tier", "stop_timeout", OPTION_DURATION, TIER(stop_timeout_ns), "10s", 0, HOUR_NS, NULL,
+	 24 * NS_PER_HOUR, NULL, "A tier that does not serve after this has failed"},
+	{"tier", "stop_timeout", OPTION_DURATION, TIER(stop_timeout_ns), "10s", 0, NS_PER_HOUR, NULL,
 	 "After this the process group is killed"},
-	{"tier", "restart_delay", OPTION_DURATION, TIER(restart_delay_ns), "1s", 10 * NS_PER_MS, HOUR_NS,
+	{"tier", "restart_delay", OPTION_DURATION, TIER(restart_delay_ns), "1s", 10 * NS_PER_MS, NS_PER_HOUR,
 	 NULL, "Wait before a server that died is started again; doubled each time"},
 	{"tier", "restart_limit", OPTION_NUMBER, TIER(restart_limit), "5", 0, 1000, NULL,
 	 "So many restarts, none of which lasted for restart_reset; then the tier has failed"},
 	{"tier", "restart_reset", OPTION_DURATION, TIER(restart_reset_ns), "60s", 100 * NS_PER_MS,
-	 24 * HOUR_NS, NULL,
+	 24 * NS_PER_HOUR, NULL,
 	 "exec, haproxy: a server that served for so long may be started restart_limit times anew"},
 };
 /* clang-format on */
