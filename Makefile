@@ -115,7 +115,7 @@ vmtest-soak: ## boot KERNEL again and again under reclaim (BOOTS=50)
 	scripts/setup.sh vm
 	scripts/vm/soak.sh $(KERNEL) $(BOOTS)
 
-e2e: ## real servers in storms, with tierd and without: forty minutes, writes tests/e2e/storm/RESULTS.md
+e2e: ## real servers in storms, with tierd and without: fifty minutes, writes tests/e2e/storm/RESULTS.md
 	scripts/setup.sh e2e
 	$(MAKE) --no-print-directory all $(BUILD)/tests/tools/hog
 	tests/e2e/storm/run.sh

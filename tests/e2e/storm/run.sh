@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # tierd end to end, with real parts: llama.cpp's server, HAProxy, real hogs, in a memory cgroup as a
-# small host. `run.sh` compares four set-ups in six storms (forty minutes) and writes RESULTS.md;
+# small host. `run.sh` compares four set-ups in six storms (fifty minutes) and writes RESULTS.md;
 # `run.sh --short` compares two in two, with smaller models (under three minutes), and prints
 # `ok NAME` or `not ok NAME` for each goal. More arguments go to storm.py; then nothing is written
 # but build/storm.
