@@ -169,6 +169,38 @@ static void test_capabilities(void **state)
 	file_tree_remove(&tree);
 }
 
+static void test_pid_namespace(void **state)
+{
+	static const struct {
+		const char *target; /* NULL: no such link */
+		enum doctor_state state;
+	} EXAMPLES[] = {
+		{"pid:[4026531836]", DOCTOR_OK},
+		{"pid:[4026532404]", DOCTOR_MISSING},
+		{NULL, DOCTOR_UNKNOWN},
+	};
+	struct file_tree tree = {0};
+	struct doctor_report report;
+
+	(void)state;
+	file_tree_create(&tree);
+	for (size_t i = 0; i < ARRAY_SIZE(EXAMPLES); i++) {
+		struct doctor_place place = make_place(&tree, NULL);
+		const char *link;
+
+		file_tree_write(&tree, "proc/self/ns/", NULL);
+		link = file_tree_path(&tree, "proc/self/ns/pid");
+		unlink(link);
+		if (EXAMPLES[i].target)
+			assert_int_equal(symlink(EXAMPLES[i].target, link), 0);
+		place.proc_root = file_tree_path(&tree, "proc"); /* paths live for a few calls */
+		doctor_examine(&place, &report);
+		assert_int_equal(find(&report, "pid namespace")->state, EXAMPLES[i].state);
+		assert_int_equal(find(&report, "pid namespace")->needed_for, 1 << SOURCE_BPF);
+	}
+	file_tree_remove(&tree);
+}
+
 /* Before 5.11 BPF memory is locked memory, which only CAP_SYS_RESOURCE or a high limit gives. */
 static void test_locked_memory_before_5_11(void **state)
 {
@@ -300,6 +332,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_without_btf),
 		cmocka_unit_test(test_fields_are_looked_up),
 		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_pid_namespace),
 		cmocka_unit_test(test_locked_memory_before_5_11),
 		cmocka_unit_test(test_lockdown),
 		cmocka_unit_test(test_host_without_anything),

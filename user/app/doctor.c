@@ -30,6 +30,7 @@ static const struct check {
 	bool is_run_dir; /* only where the place names one */
 } CHECKS[] = {
 	{"privileges", doctor_check_privileges, FOR_BPF, false},
+	{"pid namespace", doctor_check_pid_namespace, FOR_BPF, false},
 	{"kernel", doctor_check_kernel, 0, false},
 	{"BTF", doctor_check_btf, FOR_BPF, false},
 	{"lockdown", doctor_check_lockdown, FOR_BPF, false},

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/units.h"
@@ -132,6 +133,31 @@ void doctor_check_privileges(const struct doctor_place *place, struct doctor_fin
 		    "no CAP_SYS_PTRACE: programs of other users are known by name only");
 	else
 		set(finding, DOCTOR_OK, "", "may load BPF programs and set PSI triggers");
+}
+
+/*
+ * Records name processes by the host's pids, /proc by those of the reader's namespace: in a
+ * container with pids of its own one would be taken for another.
+ */
+void doctor_check_pid_namespace(const struct doctor_place *place, struct doctor_finding *finding)
+{
+	/* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+	static const char HOST[] = "pid:[4026531836]";
+	_cleanup_close_ int fd = open(place->proc_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char target[64];
+	ssize_t len = readlinkat(fd, "self/ns/pid", target, sizeof(target) - 1);
+
+	if (len < 0) {
+		set(finding, DOCTOR_UNKNOWN, "", "self/ns/pid: %s", strerror(errno));
+		return;
+	}
+	target[len] = '\0';
+	if (strcmp(target, HOST) == 0)
+		set(finding, DOCTOR_OK, "", "the host's");
+	else
+		set(finding, DOCTOR_MISSING,
+		    "run it on the host, or in a container with the host's pids (--pid=host)",
+		    "its own, %s: the kernel names other pids", target);
 }
 
 void doctor_check_kernel(const struct doctor_place *place, struct doctor_finding *finding)

@@ -6,6 +6,7 @@
 #include "doctor.h"
 
 void doctor_check_privileges(const struct doctor_place *place, struct doctor_finding *finding);
+void doctor_check_pid_namespace(const struct doctor_place *place, struct doctor_finding *finding);
 void doctor_check_kernel(const struct doctor_place *place, struct doctor_finding *finding);
 void doctor_check_btf(const struct doctor_place *place, struct doctor_finding *finding);
 void doctor_check_lockdown(const struct doctor_place *place, struct doctor_finding *finding);
