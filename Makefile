@@ -154,8 +154,14 @@ INSTALLED := $(BUILD)/tierd:755:sbin/tierd $(BUILD)/tierctl:755:bin/tierctl \
              user/client/example-manager.sh:755:share/doc/tierd/example-manager.sh \
              $(foreach name,protocol event record,include/tierd/$(name).h:644:include/tierd/$(name).h)
 
+# Written for /usr/local.
+UNITS := user/app/tierd.service user/manager/tier-manager.service user/manager/tier-gate.service
+UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+
 install: all ## install under PREFIX (/usr/local)
 	$(foreach file,$(INSTALLED),$(call install_file,$(subst :, ,$(file))))
+	install -D -m 644 -t $(UNIT_DIR) $(UNITS)
+	sed -i 's,/usr/local/,$(PREFIX)/,g' $(addprefix $(UNIT_DIR)/,$(notdir $(UNITS)))
 
 define install_file
 install -D -m $(word 2,$(1)) $(word 1,$(1)) $(DESTDIR)$(PREFIX)/$(word 3,$(1))
@@ -164,6 +170,7 @@ endef
 
 uninstall: ## remove what install put there
 	rm -f $(foreach file,$(INSTALLED),$(DESTDIR)$(PREFIX)/$(word 3,$(subst :, ,$(file))))
+	rm -f $(addprefix $(UNIT_DIR)/,$(notdir $(UNITS)))
 	-rmdir $(DESTDIR)$(PREFIX)/include/tierd $(DESTDIR)$(PREFIX)/share/doc/tierd
 
 vmlinux: ## regenerate the trimmed vmlinux.h from this kernel's BTF

@@ -55,7 +55,7 @@ install_packages() {
 main() {
 	local packages=("${RUN_PACKAGES[@]}") missing
 
-	# It is for systemd-analyze alone, and excludes what logins need beside another init.
+	# The units are tested under it; it excludes what logins need beside another init.
 	[[ -z $(missing_packages elogind) ]] || TEST_PACKAGES+=(systemd)
 	case ${1:-test} in
 	run) ;;

@@ -62,6 +62,21 @@ has_only_own_names() {
 		awk 'NF == 3 { print $3 }' | grep -vE '^(tierd_|protocol_(format|parse)_|protocol_escape$)'
 }
 
+# Units name the programs where they are.
+has_units() {
+	local unit words
+
+	for unit in tierd tier-manager tier-gate; do
+		words=$(grep -o "$prefix/[a-z]*bin/[a-z-]*" "$folder/root$prefix/lib/systemd/system/$unit.service")
+		[[ -x $folder/root$words ]] || return 1
+	done
+}
+
+installs_elsewhere() {
+	make --no-print-directory BUILD="$BUILD" DESTDIR="$folder/other" PREFIX=/opt/t install
+	grep -q '^ExecStart=/opt/t/sbin/tierd ' "$folder/other/opt/t/lib/systemd/system/tierd.service"
+}
+
 is_empty() {
 	! find "$folder/root" -type f | grep .
 }
@@ -71,6 +86,8 @@ check "a program with the library" build_program
 check "names of the library" has_only_own_names
 check "the manual page" test -s "$folder/root$prefix/share/man/man7/tierd-protocol.7"
 check "the example" test -x "$folder/root$prefix/share/doc/tierd/example-manager.sh"
+check "units" has_units
+check "another prefix" installs_elsewhere
 check uninstall install_all uninstall
 check "nothing is left" is_empty
 ((failures == 0))

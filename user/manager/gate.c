@@ -35,7 +35,7 @@ static const char *const STATE_WORDS[] = {
 
 static enum door hold_wanted(const struct gate *gate)
 {
-	return gate->is_waiting_wanted ? DOOR_OPEN : DOOR_SHUT;
+	return gate->is_waiting_wanted || gate->is_left_waiting ? DOOR_OPEN : DOOR_SHUT;
 }
 
 static bool is_as_wanted(const struct gate *gate)
@@ -267,6 +267,14 @@ void gate_set_waiting(struct gate *gate, bool is_waiting)
 	if (gate->is_waiting_wanted == is_waiting)
 		return;
 	gate->is_waiting_wanted = is_waiting;
+	hurry(gate);
+}
+
+void gate_leave_waiting(struct gate *gate)
+{
+	if (!gate->config->gate_socket[0])
+		return;
+	gate->is_left_waiting = true;
 	hurry(gate);
 }
 

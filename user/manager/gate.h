@@ -43,6 +43,7 @@ struct gate {
 
 	bool is_known; /* stat is what HAProxy has said since it was started */
 	bool is_waiting_wanted;
+	bool is_left_waiting;
 	enum door wanted[MANAGER_TIERS_MAX];
 	struct gate_stat stat;
 
@@ -68,6 +69,8 @@ void gate_set_door(struct gate *gate, uint32_t tier, enum door door);
 enum door gate_get_door(const struct gate *gate, uint32_t tier);
 uint32_t gate_get_in_flight(const struct gate *gate, uint32_t tier);
 void gate_set_waiting(struct gate *gate, bool is_waiting);
+/* The manager ends: in a gate that stays, requests wait for the next one. */
+void gate_leave_waiting(struct gate *gate);
 
 /* The servers that the manager runs, behind a gate. */
 struct gated_servers {

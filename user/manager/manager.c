@@ -32,6 +32,8 @@ static void on_signal(void *context, int signal_number)
 		manager->loop.is_ending = true;
 		return;
 	}
+	if (manager->config.backend == BACKEND_HAPROXY)
+		gate_leave_waiting(&manager->gated.gate);
 	log_line("signal %d: %s", signal_number,
 		 manager->is_stopping ? "ending at once" : "ending when the requests have ended");
 	if (manager->is_stopping || manager->config.shutdown_drain_ns == 0) {

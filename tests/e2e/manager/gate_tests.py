@@ -346,6 +346,15 @@ def test_a_gate_of_somebody_else_is_used(rig):
         wait_for(lambda: rig.log().count("small: up") == 2, "it is up again")
         wait_for(lambda: len(plain.results) > 5, "requests")
         plain.end()
+        # So does one that is told to stop, for those that come while it ends and after.
+        running = Load(rig, 2, ms=100)
+        wait_for(lambda: len(running.results) > 5, "requests")
+        rig.manager.terminate()
+        assert rig.manager.wait(10) == 0
+        time.sleep(0.5)
+        rig.start()
+        wait_for(lambda: rig.log().count("small: up") == 3, "it is up again")
+        need_all_ok(running.end(), 6)
     finally:
         other.kill()
         other.wait()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the README of tier-manager tells people to do, done: its commands, configurations and units as
+"""What the README of tier-manager tells people to do, done: its commands and configurations as
 they stand there, with the real agent, in file systems and a network of their own. Only the models are
-stand-ins, and small."""
+stand-ins, and small. (Units: test_systemd.sh.)"""
 import contextlib
 import os
 import re
@@ -162,38 +162,6 @@ def test_the_quick_start_with_servers_that_load_models_themselves(rig):
                      without_curl(step_down()) + "curl -s http://127.0.0.1:8080/calls\n")
         assert "POST" in output or "PUT" in output, output
     in_parallel(start, ("llama-server", "llama-swap", "ollama"))
-
-
-def unit_files():
-    """{path: text} of the block under `systemd`."""
-    parts = re.split(r"(?m)^# (/etc/[^:\n]+).*\n", block("tier-gate.service"))
-    return dict(zip(parts[1::2], parts[2::2]))
-
-
-def test_the_units_and_their_commands(rig):
-    """systemd itself does not run here: what it would do for these units is done by hand."""
-    files = unit_files()
-    units = [path for path in files if path.endswith(".service")]
-    assert len(files) == 3 and len(units) == 2, files
-    script = install() + "".join(put(path, text) for path, text in files.items())
-    script += "put_in_models /etc/tierd/*.conf\n"
-    if shutil.which("systemd-analyze", path=SYSTEM_PATH):
-        script += f"systemd-analyze verify --man=no {' '.join(units)} 2>&1 | tee /var/log/verify\n"
-        # It speaks of units of the system as well.
-        script += "need_not grep -E 'tier-(gate|manager)' /var/log/verify\n"
-    else:
-        assert "CI" not in os.environ, "the units are not checked: there is no systemd-analyze"
-        print("the units are not checked: there is no systemd-analyze", flush=True)
-    script += "install -d -m 700 -o tierd-manager /run/tier-manager\n"
-    for path in units:
-        text = files[path]
-        assert "\nUser=tierd-manager\n" in text and "\nRuntimeDirectory=tier-manager\n" in text
-        command = re.search(r"(?m)^ExecStart=(.*)$", text)[1]
-        # systemd starts it in /.
-        script += f"(cd / && exec runuser -u tierd-manager -- {command}) >{path}.log 2>&1 &\n"
-    script += re.sub("(?m)^tier-manager .*", "", step_down()) + "curl -s http://127.0.0.1:8080/\n"
-    output = run(script)
-    assert '{"tier": "small"}' in output, output
 
 
 main([value for name, value in sorted(globals().items()) if name.startswith("test_")], 2)
