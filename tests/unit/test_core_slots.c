@@ -83,29 +83,38 @@ static void record_of_full_table(uint64_t now_ns, uint64_t busy_ns)
 	}
 }
 
-static bool gets_slot(uint64_t now_ns, uint64_t busy_ns, uint32_t flags)
+static bool has_slot(uint32_t pid)
 {
-	struct event_process newcomer = process(9999, flags);
-
-	newcomer.record.header.time_ns = newcomer.record.start_ns + SECONDS(10);
-	newcomer.record.cpu_wait_ns = busy_ns;
-	record(now_ns, &newcomer);
-	assert_true(delta.is_slot_lost);
-	assert_int_equal(table->used, ATTRIBUTION_SLOTS);
 	for (int i = 0; i < ATTRIBUTION_SLOTS; i++) {
-		if (table->slots[i].last.pid == newcomer.record.pid)
+		if (table->slots[i].last.pid == pid)
 			return true;
 	}
 	return false;
+}
+
+/* One that has run for days without being heard of, and is busy since for so much of 2 s. */
+static bool gets_slot(uint32_t pid, uint64_t now_ns, uint64_t busy_ns)
+{
+	struct event_process newcomer = process(pid, 0);
+
+	newcomer.record.header.time_ns = newcomer.record.start_ns + SECONDS(200000);
+	newcomer.record.cpu_wait_ns = SECONDS(150000);
+	record(now_ns, &newcomer);
+	assert_false(has_slot(pid));
+	newcomer.record.header.time_ns += SECONDS(2);
+	newcomer.record.cpu_wait_ns += busy_ns;
+	record(now_ns, &newcomer);
+	assert_true(delta.is_slot_lost);
+	assert_int_equal(table->used, ATTRIBUTION_SLOTS);
+	return has_slot(pid);
 }
 
 static void test_the_busiest_stay(void **state)
 {
 	(void)state;
 	record_of_full_table(SECONDS(20), SECONDS(4));
-	/* 0 of 20 s are not less than half of 0 of 10 s. */
-	assert_false(gets_slot(SECONDS(20), 0, 0));
-	assert_true(gets_slot(SECONDS(20), SECONDS(1), 0));
+	assert_false(gets_slot(9001, SECONDS(20), 0));
+	assert_true(gets_slot(9002, SECONDS(20), MILLIS(10)));
 	/* An idle one went. */
 	for (uint32_t pid = 1; pid <= ATTRIBUTION_SLOTS; pid++) {
 		struct event_process event = process(pid, 0);
@@ -118,11 +127,27 @@ static void test_the_busiest_stay(void **state)
 	}
 }
 
-static void test_who_stalls_now_is_busiest(void **state)
+static void test_who_stalls_now_or_begins_busy_gets_a_slot_at_once(void **state)
 {
+	struct event_process stalled = process(9001, PROCESS_URGENT);
+	struct event_process young = process(9002, PROCESS_FIRST);
+	struct event_process ended = process(9003, PROCESS_FIRST | PROCESS_EXITED);
+
 	(void)state;
 	record_of_full_table(SECONDS(20), SECONDS(4));
-	assert_true(gets_slot(SECONDS(20), 0, PROCESS_URGENT));
+	record(SECONDS(20), &stalled);
+	assert_true(has_slot(9001));
+	young.record.header.time_ns = young.record.start_ns + SECONDS(2);
+	young.record.cpu_time_ns = SECONDS(1);
+	record(SECONDS(20), &young);
+	assert_true(has_slot(9002));
+	/* But not for one that has nothing more to say. */
+	ended.record.header.time_ns = young.record.header.time_ns;
+	ended.record.cpu_time_ns = SECONDS(1);
+	record(SECONDS(20), &ended);
+	assert_true(delta.is_slot_lost);
+	assert_int_equal(delta.cpu_time_ns, SECONDS(1));
+	assert_int_equal(table->used, ATTRIBUTION_SLOTS);
 }
 
 static void test_nobody_goes_for_one_who_is_as_busy(void **state)
@@ -135,16 +160,55 @@ static void test_nobody_goes_for_one_who_is_as_busy(void **state)
 		event.record.io_stall_ns = SECONDS(4);
 		record(SECONDS(20), &event);
 	}
-	/* 4 of 20 s, and 4 of 10 s: not more than twice. */
-	assert_false(gets_slot(SECONDS(20), SECONDS(4), 0));
-	assert_true(gets_slot(SECONDS(20), SECONDS(4) + MILLIS(10), 0));
+	/* A fifth of the time, and not more than twice that. */
+	assert_false(gets_slot(9001, SECONDS(20), MILLIS(800)));
+	assert_true(gets_slot(9002, SECONDS(20), MILLIS(810)));
+}
+
+static void test_nobody_goes_who_takes_memory(void **state)
+{
+	(void)state;
+	fill(0);
+	for (uint32_t pid = 1; pid <= ATTRIBUTION_SLOTS; pid++) {
+		struct event_process event = process(pid, 0);
+
+		if (pid % 2)
+			event.record.memcg_reclaim.pages = 5000;
+		else
+			event.record.anon_bytes += 20 * MIB;
+		record(SECONDS(20), &event);
+	}
+	assert_false(gets_slot(9001, SECONDS(20), SECONDS(2)));
 }
 
 static void test_nobody_goes_who_came_just_now(void **state)
 {
+	struct event_process stalled = process(9001, PROCESS_URGENT);
+
 	(void)state;
 	fill(0);
-	assert_false(gets_slot(SECONDS(10), SECONDS(9), PROCESS_URGENT));
+	record(SECONDS(10), &stalled);
+	assert_false(has_slot(9001));
+}
+
+/* Two that are refused share an entry by chance: both are seen to be busy in the end. */
+static void test_refused_ones_take_turns(void **state)
+{
+	bool have_slots = false;
+
+	(void)state;
+	record_of_full_table(SECONDS(20), SECONDS(4));
+	for (uint64_t half = 0; half < 60 && !have_slots; half++) {
+		for (uint32_t i = 0; i < 2; i++) {
+			struct event_process event = process(9001 + i * ATTRIBUTION_REFUSED, 0);
+
+			event.record.header.time_ns += MILLIS(500) * half;
+			event.record.cpu_time_ns = MILLIS(100) * half;
+			record(SECONDS(20), &event);
+		}
+		have_slots = has_slot(9001) && has_slot(9001 + ATTRIBUTION_REFUSED);
+	}
+	assert_true(have_slots);
 }
 
 static void test_refused_newcomer_counts_as_ended(void **state)
@@ -260,9 +324,11 @@ int main(void)
 		TEST(test_evicting_the_long_silent_is_no_loss),
 		TEST(test_more_active_processes_than_slots_still_count),
 		TEST(test_the_busiest_stay),
-		TEST(test_who_stalls_now_is_busiest),
+		TEST(test_who_stalls_now_or_begins_busy_gets_a_slot_at_once),
 		TEST(test_nobody_goes_for_one_who_is_as_busy),
+		TEST(test_nobody_goes_who_takes_memory),
 		TEST(test_nobody_goes_who_came_just_now),
+		TEST(test_refused_ones_take_turns),
 		TEST(test_refused_newcomer_counts_as_ended),
 		TEST(test_totals_that_start_anew_count_from_zero),
 		TEST(test_late_record_of_the_totals_before_is_ignored),

@@ -194,6 +194,8 @@ static void count_refused(struct attribution *attribution, const struct event_pr
 
 	if (record->header.flags & PROCESS_EXITED)
 		table_remember_exit(attribution, record->pid, record->start_ns);
+	else
+		table_note_refused(attribution, record);
 	if (!(record->header.flags & PROCESS_FIRST))
 		return;
 	set_delta(record, &zero, delta);
@@ -221,7 +223,7 @@ static struct attribution_slot *find_or_take(struct attribution *attribution, ui
 	if (older)
 		table_release(attribution, older);
 	slot = table_take(attribution, now_ns, record->pid, record->start_ns,
-			  table_busy_permyriad(record), &delta->is_slot_lost);
+			  table_busy_permyriad(attribution, record), &delta->is_slot_lost);
 	if (slot)
 		set_base(slot, record);
 	else

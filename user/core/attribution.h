@@ -25,6 +25,7 @@
 enum {
 	ATTRIBUTION_SLOTS = 1024,
 	ATTRIBUTION_BUCKETS = 13, /* a minute, and the bucket that is being filled */
+	ATTRIBUTION_REFUSED = 512,
 	ATTRIBUTION_EXITS = 64, /* ended processes that a late record is still known to belong to */
 	/* What the kernel counts reclaim in. Culprits are compared with each other only, so that a
 	 * kernel with larger pages makes them no less comparable. */
@@ -89,6 +90,14 @@ struct attribution_exit {
 	uint64_t start_ns;
 };
 
+/* What a process without a slot had done by then: how busy it is since is known with its next. */
+struct attribution_refused {
+	uint32_t pid;
+	uint64_t start_ns;
+	uint64_t time_ns; /* kernel time of the record */
+	uint64_t busy_ns;
+};
+
 struct attribution {
 	uint32_t used;
 	uint32_t group_index; /* event_resource.index of the tightest group that holds the model */
@@ -98,6 +107,7 @@ struct attribution {
 	uint16_t hash_first[ATTRIBUTION_SLOTS];
 	uint32_t exit_next;
 	struct attribution_exit exits[ATTRIBUTION_EXITS];
+	struct attribution_refused refused[ATTRIBUTION_REFUSED]; /* by pid */
 	/* One bit per slot: only those that are set may have pending_stall_ns. */
 	uint64_t pending_slots[ATTRIBUTION_SLOTS / 64];
 	/* Stall of processes that ended in the open window. */

@@ -12,10 +12,13 @@
 
 /* What a slot's activity tells of at most. */
 #define ACTIVITY_NS (60 * NS_PER_S)
+/* How busy a process without a slot is, is taken over this long at least. */
+#define REFUSED_MIN_NS NS_PER_S
 
 enum {
-	CANDIDATES = 16,   /* to make room for a busier one */
-	BUSIER_FACTOR = 2, /* else two that are alike would take turns and both be lost */
+	TAKER_PAGES = 4096, /* who gained as much in the last minute is remembered */
+	CANDIDATES = 16,    /* to make room for a busier one */
+	BUSIER_FACTOR = 2,  /* else two that are alike would take turns and both be lost */
 };
 
 #define NONE UINT16_MAX
@@ -122,26 +125,70 @@ void table_release(struct attribution *attribution, struct attribution_slot *slo
 	attribution->used--;
 }
 
-uint32_t table_busy_permyriad(const struct process_record *record)
+static uint64_t busy_ns(const struct process_record *record)
 {
-	uint64_t busy_ns = units_plus(units_plus(record->cpu_time_ns, record->cpu_wait_ns),
-				      units_plus(record->mem_stall_ns, record->io_stall_ns));
-
-	if (record->header.flags & PROCESS_URGENT)
-		return TABLE_BUSIEST;
-	return units_permyriad(busy_ns, units_minus(record->header.time_ns, record->start_ns));
+	return units_plus(units_plus(record->cpu_time_ns, record->cpu_wait_ns),
+			  units_plus(record->mem_stall_ns, record->io_stall_ns));
 }
 
+static uint32_t refused_number(uint32_t pid)
+{
+	return pid % ATTRIBUTION_REFUSED;
+}
+
+uint32_t table_busy_permyriad(const struct attribution *attribution,
+			      const struct process_record *record)
+{
+	const struct attribution_refused *before =
+		&attribution->refused[refused_number(record->pid)];
+	uint64_t age_ns = units_minus(record->header.time_ns, record->start_ns);
+	uint64_t span_ns = units_minus(record->header.time_ns, before->time_ns);
+
+	if (record->header.flags & PROCESS_EXITED)
+		return 0;
+	if (record->header.flags & PROCESS_URGENT)
+		return TABLE_BUSIEST;
+	if (before->pid == record->pid && before->start_ns == record->start_ns)
+		return span_ns < REFUSED_MIN_NS
+			       ? 0
+			       : units_permyriad(units_minus(busy_ns(record), before->busy_ns),
+						 span_ns);
+	return age_ns < KEEP_NS ? units_permyriad(busy_ns(record), age_ns) : 0;
+}
+
+void table_note_refused(struct attribution *attribution, const struct process_record *record)
+{
+	struct attribution_refused *refused = &attribution->refused[refused_number(record->pid)];
+	bool is_same = refused->pid == record->pid && refused->start_ns == record->start_ns;
+	uint64_t noted_ns = units_minus(record->header.time_ns, refused->time_ns);
+
+	/* Others that share the entry have their turn. */
+	if (noted_ns < (is_same ? KEEP_NS : KEEP_NS / 2))
+		return;
+	*refused = (struct attribution_refused){
+		.pid = record->pid,
+		.start_ns = record->start_ns,
+		.time_ns = record->header.time_ns,
+		.busy_ns = busy_ns(record),
+	};
+}
+
+/* Whoever takes memory is nobody's idler: a culprit may be quiet by the time that it is named. */
 static uint32_t slot_busy_permyriad(const struct attribution_slot *slot, uint64_t now_ns)
 {
 	uint64_t busy_us = 0;
+	int64_t pages = 0;
 
 	for (uint32_t i = 0; i < ATTRIBUTION_BUCKETS; i++) {
 		const struct activity *activity = &slot->activity[i];
 
 		busy_us += (uint64_t)activity->cpu_us + activity->wait_us + activity->stall_us +
 			   activity->io_us;
+		pages += (int64_t)activity->growth_pages + activity->reclaim_pages +
+			 activity->limit_pages;
 	}
+	if (pages >= TAKER_PAGES)
+		return TABLE_BUSIEST;
 	return units_permyriad(busy_us * NS_PER_US,
 			       units_min(units_minus(now_ns, slot->taken_ns), ACTIVITY_NS));
 }

@@ -18,15 +18,22 @@ struct attribution_slot *table_find_pid(struct attribution *attribution, uint32_
 /* How busy a process is that stalls right now: busier than any share. */
 #define TABLE_BUSIEST UINT32_MAX
 
-/* Share of its time that a process ran, waited or stalled, by its kernel totals, in permyriad. */
-uint32_t table_busy_permyriad(const struct process_record *record);
+/*
+ * Share of its time, in permyriad, that a process without a slot ran, waited or stalled: since it
+ * was refused, or since it began if that was just now; 0 as long as neither is known.
+ */
+uint32_t table_busy_permyriad(const struct attribution *attribution,
+			      const struct process_record *record);
+
+/* Notes what table_busy_permyriad() counts from. */
+void table_note_refused(struct attribution *attribution, const struct process_record *record);
 
 /*
  * A slot for a process that has none and is that busy. When the table is full, whoever was silent
  * for longest goes; if even that one was heard of in the last 10 s, the least busy of the 16 that
- * were silent for longest, if the newcomer is more than twice as busy; else NULL. (Looking at a few
- * instead of all costs the same however full it is: as Redis evicts, its docs/lru-cache.)
- * *ret_is_lost: somebody's amounts are lost.
+ * were silent for longest, if the newcomer is more than twice as busy, and nobody who takes
+ * memory; else NULL. (Looking at a few instead of all costs the same however full it is: as Redis
+ * evicts, its docs/lru-cache.) *ret_is_lost: somebody's amounts are lost.
  */
 struct attribution_slot *table_take(struct attribution *attribution, uint64_t now_ns, uint32_t pid,
 				    uint64_t start_ns, uint32_t busy_permyriad, bool *ret_is_lost);
