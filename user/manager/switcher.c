@@ -222,6 +222,19 @@ static bool is_smaller(const struct switcher *s, uint32_t tier)
 	return false;
 }
 
+/*
+ * Also where what was cut is gone already and the same is ordered again, or less: what the memory
+ * was taken from is not loaded instead if that fails.
+ */
+static bool is_cutting(const struct switcher *s, const struct manager_line *line, uint32_t tier)
+{
+	const struct tier_config *tiers = s->config->tiers;
+
+	if (s->is_open && s->is_cut && tiers[tier].memory_bytes <= tiers[s->target].memory_bytes)
+		return true;
+	return line->mode == SWITCH_IMMEDIATE && is_smaller(s, tier);
+}
+
 /* What the agent has made room for: nothing is in memory but the tier that is to go. */
 static bool is_only_loaded(const struct switcher *s, const char *from, uint32_t to)
 {
@@ -242,6 +255,7 @@ static bool is_repeated(const struct switcher *s, const struct manager_line *lin
 static void take_order(struct switcher *s, const struct manager_line *line)
 {
 	int tier = manager_config_find_tier(s->config, line->to);
+	bool is_cut;
 
 	if (tier < 0) {
 		log_rare("switch %llu: tier %s is not in the configuration",
@@ -260,6 +274,7 @@ static void take_order(struct switcher *s, const struct manager_line *line)
 	 */
 	if (!s->is_open)
 		s->previous = s->target;
+	is_cut = is_cutting(s, line, (uint32_t)tier);
 	s->seq = line->seq;
 	s->is_open = true;
 	s->said = NOTHING_SAID;
@@ -267,7 +282,7 @@ static void take_order(struct switcher *s, const struct manager_line *line)
 		 name_of(s, s->target), name_of(s, (uint32_t)tier),
 		 line->mode == SWITCH_IMMEDIATE ? "immediate" : "planned",
 		 line->is_overlap_allowed ? ", both at once" : "", line->reason);
-	aim(s, (uint32_t)tier, line->mode == SWITCH_IMMEDIATE && is_smaller(s, (uint32_t)tier),
+	aim(s, (uint32_t)tier, is_cut,
 	    line->is_overlap_allowed && line->mode == SWITCH_PLANNED &&
 		    is_only_loaded(s, line->from, (uint32_t)tier));
 }

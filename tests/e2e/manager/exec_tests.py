@@ -147,6 +147,18 @@ def test_load_failure_of_an_immediate_switch_leaves_nothing_loaded_and_says_so(r
     assert not is_alive(rig.server_pid("large"))
 
 
+def test_what_was_cut_is_not_loaded_again_after_a_repeated_order(rig):
+    """Also when the order was repeated, by an agent that came back, when it was gone already."""
+    begin_with(rig, "large", tiers={
+        "small": f"start = exec python3 {SERVER} $TIER $TIER_PORT --never-healthy\nload_timeout = 2s\n"})
+    rig.switch(1, "small", mode="immediate")
+    wait_for(lambda: rig.server_pid("small"), "small is being loaded")
+    rig.switch(2, "small", mode="immediate")
+    rig.need("^ack seq=2 state=failed")
+    rig.need("^hello tier=off")
+    assert rig.log().count("large: started") == 1, rig.log()
+
+
 def test_a_server_that_dies_is_started_again_and_given_up_in_the_end(rig):
     begin_with(rig, "small", server="restart_delay = 50ms\nrestart_limit = 2\n",
                tiers={"small": f"start = exec python3 {SERVER} $TIER $TIER_PORT --die-after 1.2\n"})
