@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/lock_file.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "gate_socket.h"
@@ -35,7 +36,7 @@ static const char *const STATE_WORDS[] = {
 
 static enum door hold_wanted(const struct gate *gate)
 {
-	return gate->is_waiting_wanted || gate->is_left_waiting ? DOOR_OPEN : DOOR_SHUT;
+	return gate->is_waiting_wanted || gate->is_kept_waiting ? DOOR_OPEN : DOOR_SHUT;
 }
 
 static bool is_as_wanted(const struct gate *gate)
@@ -270,11 +271,13 @@ void gate_set_waiting(struct gate *gate, bool is_waiting)
 	hurry(gate);
 }
 
-void gate_leave_waiting(struct gate *gate)
+void gate_keep_waiting(struct gate *gate, bool is_kept)
 {
-	if (!gate->config->gate_socket[0])
+	loop_disarm(&gate->keep_timer);
+	is_kept &= gate->config->gate_socket[0] != '\0';
+	if (gate->is_kept_waiting == is_kept)
 		return;
-	gate->is_left_waiting = true;
+	gate->is_kept_waiting = is_kept;
 	hurry(gate);
 }
 
@@ -378,8 +381,11 @@ static void describe_dir_error(const char *path, int failure, char *error, size_
 {
 	struct stat status;
 
-	if ((failure == -EACCES || failure == -EPERM) && stat(path, &status) == 0 &&
-	    status.st_uid != geteuid())
+	if (failure == -EBUSY)
+		snprintf(error, error_size, "manager.work_dir: %s: another tier-manager uses it",
+			 path);
+	else if ((failure == -EACCES || failure == -EPERM) && stat(path, &status) == 0 &&
+		 status.st_uid != geteuid())
 		snprintf(error, error_size,
 			 "manager.work_dir: %s belongs to user %u, and the manager runs as user %u",
 			 path, status.st_uid, geteuid());
@@ -387,20 +393,43 @@ static void describe_dir_error(const char *path, int failure, char *error, size_
 		snprintf(error, error_size, "manager.work_dir: %s: %s", path, strerror(-failure));
 }
 
+/* Two managers would shut each other's doors, and take each other's log. */
+static int take_work_dir(struct gate *gate)
+{
+	const char *path = gate->config->work_dir;
+	_cleanup_close_ int fd = -1;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	gate->lock_fd = lock_file_take(fd, "lock", O_RDWR | O_CREAT, 0600);
+	return gate->lock_fd < 0 ? gate->lock_fd : 0;
+}
+
+static void stop_keeping(void *context)
+{
+	gate_keep_waiting(context, false);
+}
+
 int gate_open(struct gate *gate, char *error, size_t error_size)
 {
-	int r = 0;
+	int r;
 
 	gate->socket.fd = -1;
 	gate->log_source.fd = -1;
 	gate->log.write_fd = -1;
+	gate->lock_fd = -1;
 	gate->process.on_end = on_process_end;
 	gate->process.context = gate;
 	gate_stats_path(gate->config, gate->path);
 	loop_add_timer(gate->loop, &gate->poll_timer, on_poll_time, gate);
 	loop_add_timer(gate->loop, &gate->start_timer, start_process, gate);
-	if (mkdir(gate->config->work_dir, 0700) < 0 && errno != EEXIST)
-		r = -errno;
+	loop_add_timer(gate->loop, &gate->keep_timer, stop_keeping, gate);
+	gate_keep_waiting(gate, true);
+	loop_arm_in(&gate->keep_timer, gate->config->gate_wait_ns);
+	r = take_work_dir(gate);
 	if (r == 0)
 		r = open_log(gate);
 	if (r == 0 && !gate->config->gate_socket[0])
@@ -422,4 +451,6 @@ void gate_close(struct gate *gate)
 		unlink(gate->log_path);
 	}
 	child_log_close(&gate->log);
+	if (gate->lock_fd >= 0)
+		cleanup_close(&gate->lock_fd);
 }

@@ -38,12 +38,14 @@ struct gate {
 	struct child process;
 	struct child_log log;
 	struct loop_timer start_timer;
-	uint32_t failures; /* of the process, since it has last answered */
+	struct loop_timer keep_timer; /* the end of is_kept_waiting where no order comes */
+	uint32_t failures;            /* of the process, since it has last answered */
 	char path[GATE_PATH_LEN];
+	int lock_fd; /* of work_dir */
 
 	bool is_known; /* stat is what HAProxy has said since it was started */
 	bool is_waiting_wanted;
-	bool is_left_waiting;
+	bool is_kept_waiting;
 	enum door wanted[MANAGER_TIERS_MAX];
 	struct gate_stat stat;
 
@@ -69,8 +71,11 @@ void gate_set_door(struct gate *gate, uint32_t tier, enum door door);
 enum door gate_get_door(const struct gate *gate, uint32_t tier);
 uint32_t gate_get_in_flight(const struct gate *gate, uint32_t tier);
 void gate_set_waiting(struct gate *gate, bool is_waiting);
-/* The manager ends: in a gate that stays, requests wait for the next one. */
-void gate_leave_waiting(struct gate *gate);
+/*
+ * From the end of one manager until the next has its orders requests wait in a gate that stays,
+ * each for as long as `wait` says. One of our own ends with us.
+ */
+void gate_keep_waiting(struct gate *gate, bool is_kept);
 
 /* The servers that the manager runs, behind a gate. */
 struct gated_servers {

@@ -33,7 +33,7 @@ static void on_signal(void *context, int signal_number)
 		return;
 	}
 	if (manager->config.backend == BACKEND_HAPROXY)
-		gate_leave_waiting(&manager->gated.gate);
+		gate_keep_waiting(&manager->gated.gate, true);
 	log_line("signal %d: %s", signal_number,
 		 manager->is_stopping ? "ending at once" : "ending when the requests have ended");
 	if (manager->is_stopping || manager->config.shutdown_drain_ns == 0) {
@@ -99,8 +99,12 @@ static void on_line(void *context, const struct manager_line *line)
 {
 	struct manager *manager = context;
 
-	if (!manager->is_stopping)
-		switcher_take_line(&manager->switcher, line);
+	if (manager->is_stopping)
+		return;
+	switcher_take_line(&manager->switcher, line);
+	/* Before the first order nothing is known of what the agent wants. */
+	if (manager->config.backend == BACKEND_HAPROXY && line->verb == MANAGER_SWITCH)
+		gate_keep_waiting(&manager->gated.gate, false);
 }
 
 static void on_hello(void *context)

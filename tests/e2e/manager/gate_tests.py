@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """tier-manager with the haproxy backend: a real HAProxy in front of real processes, with requests
 in flight all the time."""
+import contextlib
 import os
 import pwd
 import re
@@ -35,6 +36,13 @@ def need_whole_streams(results):
     for status, text in results:
         assert status == 200 and text.endswith("[DONE]\n"), (status, text[-200:])
         assert len(set(re.findall(r"data: (\w+)", text))) == 1, text
+
+
+def timed(function):
+    """Seconds that it takes."""
+    begun = time.monotonic()
+    function()
+    return time.monotonic() - begun
 
 
 def test_planned_switches_lose_nothing(rig):
@@ -322,10 +330,9 @@ def test_a_second_gate_on_the_same_port_is_noticed(rig):
     assert result.returncode == 1, result
 
 
-def test_a_gate_of_somebody_else_is_used(rig):
-    rig.open_agent()
-    rig.config(backend="haproxy", manager="initial_tier = small\n",
-               gate=f"socket = {rig.dir}/other.sock\n")
+@contextlib.contextmanager
+def other_gate(rig):
+    """HAProxy as somebody else runs it, with the configuration that the manager prints."""
     text = subprocess.run([MANAGER, "--config", rig.config_path, "--print-gate"],
                           capture_output=True, text=True, check=True).stdout
     with open(rig.dir + "/other.cfg", "w") as file:
@@ -333,6 +340,17 @@ def test_a_gate_of_somebody_else_is_used(rig):
     other = subprocess.Popen(["haproxy", "-db", "-f", rig.dir + "/other.cfg"],
                              stderr=subprocess.DEVNULL)
     try:
+        yield
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_gate_of_somebody_else_is_used(rig):
+    rig.open_agent()
+    rig.config(backend="haproxy", manager="initial_tier = small\n",
+               gate=f"socket = {rig.dir}/other.sock\n")
+    with other_gate(rig):
         rig.start()
         rig.need("^hello tier=small ")
         assert rig.post(rig.gate_port)[0] == 200
@@ -355,9 +373,44 @@ def test_a_gate_of_somebody_else_is_used(rig):
         rig.start()
         wait_for(lambda: rig.log().count("small: up") == 3, "it is up again")
         need_all_ok(running.end(), 6)
-    finally:
-        other.kill()
-        other.wait()
+
+
+def test_a_kept_gate_lets_requests_wait_for_the_first_order(rig):
+    """A manager that was started with nothing to load, and an agent that takes its time."""
+    rig.open_agent()
+    rig.config(backend="haproxy", gate=f"socket = {rig.dir}/other.sock\nwait = 4s\n")
+    with other_gate(rig):
+        rig.start()
+        rig.need_log("the gate answers")
+        load = Load(rig, 2, ms=10)
+        time.sleep(1)
+        assert not load.results, load.results[:5]
+        rig.switch(1, "small", origin="off")
+        wait_for(lambda: len(load.results) > 5, "requests")
+        need_all_ok(load.end(), 6)
+        # From the first order on nobody waits where nothing is to be loaded, ...
+        rig.switch(2, "off", origin="small")
+        rig.need("^ack seq=2 state=done")
+        wait_for(lambda: rig.post(rig.gate_port)[0] == 503 and
+                 timed(lambda: rig.post(rig.gate_port)) < 1, "answers at once")
+        assert rig.stop() == 0
+        # ... and without one not for longer than `wait`.
+        rig.start()
+        wait_for(lambda: rig.log().count("the gate answers") == 2, "the gate answers")
+        time.sleep(4.5)
+        assert timed(lambda: rig.post(rig.gate_port)) < 1
+
+
+def test_a_second_manager_in_the_same_work_dir_is_refused(rig):
+    begin(rig, "small")
+    wait_for(lambda: rig.post(rig.gate_port)[0] == 200, "it answers")
+    result = subprocess.run([MANAGER, "--config", rig.config_path, "--run-dir", rig.dir + "/nowhere"],
+                            capture_output=True, text=True, timeout=10)
+    assert result.returncode == 1, result
+    assert "another tier-manager uses it" in result.stderr, result
+    rig.lines.clear()
+    assert rig.post(rig.gate_port)[0] == 200
+    wait_for(lambda: rig.said("^task-end "), "its log is still read")
 
 
 def test_the_gate_dies_with_a_killed_manager(rig):
