@@ -10,6 +10,7 @@ source "$(dirname "$0")/../../scripts/lib.sh"
 
 LIMIT_S=120
 folder=
+booted=
 name=tierd-systemd.$$
 
 # Every hierarchy that is mounted here: type, options, mount point.
@@ -17,12 +18,27 @@ hierarchies() {
 	awk '$3 == "cgroup" || $3 == "cgroup2" { print $3, $4, $2 }' /proc/self/mounts
 }
 
-cleanup() {
-	local where
+# Without a process in it a group can go, but processes take a moment to end.
+remove_groups() {
+	local where tries
 
 	while read -r _ _ where; do
-		[[ ! -d $where/$name ]] || find "$where/$name" -depth -type d -exec rmdir {} + || true
+		for ((tries = 0; tries < 50; tries++)); do
+			[[ -d $where/$name ]] || break
+			find "$where/$name" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
+		done
+		[[ ! -d $where/$name ]] || echo "$where/$name cannot be removed" >&2
 	done < <(hierarchies)
+}
+
+cleanup() {
+	trap '' INT TERM
+	# The first process of the namespace takes all of it with it, and dies with its parent.
+	if [[ -n $booted ]]; then
+		kill -KILL -- "-$booted" 2>/dev/null || true
+		wait "$booted" 2>/dev/null || true
+	fi
+	remove_groups
 	rm -rf "$folder"
 }
 
@@ -49,11 +65,17 @@ main() {
 	make -s all >&2
 	folder=$(mktemp -d /tmp/tierd-systemd-XXXXXX)
 	trap cleanup EXIT
+	trap 'exit 130' INT TERM
+	set -m
 	(
 		enter_own_groups
-		exec timeout --kill-after=5 "$LIMIT_S" unshare --mount --pid --net --ipc --uts --cgroup \
-			--fork --kill-child "$root/tests/e2e/systemd/boot.sh" "$folder" "$(hierarchies)"
-	) >"$folder/console" 2>&1 </dev/null || status=$?
+		exec timeout --foreground --kill-after=1 "$LIMIT_S" \
+			unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child \
+			"$root/tests/e2e/systemd/boot.sh" "$folder" "$(hierarchies)"
+	) >"$folder/console" 2>&1 </dev/null &
+	booted=$!
+	set +m
+	wait "$booted" || status=$?
 	grep -vx end "$folder/results" || true
 	if ((status != 0)) || ! grep -qx end "$folder/results"; then
 		echo "not ok the system ran to its end (exit status $status)"

@@ -17,6 +17,11 @@ make_root() {
 	mount --bind "$folder" $new/results
 	mount --bind "$root" $new/checkout
 	: >$new/etc/machine-id
+	# An agent of this host's own has its files there.
+	mkdir -p $new/etc/tierd $new/var/lib/tierd
+	mount -t tmpfs -o mode=755 tmpfs $new/etc/tierd
+	mount -t tmpfs -o mode=755 tmpfs $new/var/lib/tierd
+	rm -f $new/etc/systemd/system/{,*.wants/}{tierd,tier-manager,tier-gate}.service
 }
 
 make_devices() {

@@ -109,6 +109,18 @@ oom_score() {
 		[[ $(cat "/proc/$(property tier-manager MainPID)/oom_score_adj") == 0 ]]
 }
 
+# On cgroup v2 systemd would stop the whole unit when one server of it is killed for memory.
+oom_policy() {
+	[[ $(property tier-manager OOMPolicy) == continue && $(property tier-gate OOMPolicy) == continue ]]
+}
+
+# Agent and manager start anew together, and the agent takes its time to the first order.
+requests_wait_for_the_agent() {
+	sed -i 's/^warmup = .*/warmup = 2s/' /etc/tierd/tierd.conf
+	systemctl restart tierd tier-manager
+	answers small && within 10 is_at small
+}
+
 reloads() {
 	local pid
 
@@ -177,9 +189,11 @@ check "install as the README says" install_all
 check "all units start, and the largest tier is there" start_all
 check "a step down" steps_down
 check "the agent is the last to be killed for memory, servers are not" oom_score
+check "a server that is killed for memory stops nothing else" oom_policy
 check "reload without a restart" reloads
 check "the agent comes back and has forgotten nothing" comes_back_when_killed
 check "requests wait in the gate for the manager" requests_wait_for_the_manager
+check "requests wait for the agent's first order" requests_wait_for_the_agent
 check "a stop of the manager lets requests end" stop_lets_requests_end
 check "all of it stops, and leaves nothing" stops_clean
 check "a bad configuration is not tried again and again" bad_config_is_not_tried_again
