@@ -254,6 +254,13 @@ static int source_open(struct agent *agent)
 
 /* ---- all ---- */
 
+/* Whose the next records are, before there is a sample. */
+static void find_model(struct agent *agent)
+{
+	if (model_refresh(agent->model, loop_now_ns()) < 0)
+		log_write(&agent->log, LOG_NORMAL, "the model's processes cannot be read yet");
+}
+
 int agent_sources_set_model(struct agent *agent, const struct app_config *config)
 {
 	const struct model_config model = {
@@ -278,12 +285,13 @@ int agent_sources_set_model(struct agent *agent, const struct app_config *config
 
 	if (start_ticks == 0)
 		model_set_hello_pid(new_model, agent->hello_pid);
-	else
-		(void)model_restore_hello_pid(new_model, agent->hello_pid, start_ticks);
+	else if (model_restore_hello_pid(new_model, agent->hello_pid, start_ticks) < 0)
+		agent->hello_pid = 0; /* it has ended: whoever has its pid next is another */
 	sampler_destroy(agent->sampler);
 	model_destroy(agent->model);
 	agent->sampler = new_sampler;
 	agent->model = new_model;
+	find_model(agent);
 	return 0;
 }
 
@@ -314,9 +322,7 @@ int agent_sources_open(struct agent *agent)
 	if (result)
 		return result;
 	agent_state_restore_hello(agent);
-	/* Whose the first records are. */
-	if (model_refresh(agent->model, loop_now_ns()) < 0)
-		log_write(&agent->log, LOG_NORMAL, "the model's processes cannot be read yet");
+	find_model(agent);
 	result = agent_feed(agent, &event);
 	if (result >= 0)
 		result = agent_state_restore(agent);
