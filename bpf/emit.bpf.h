@@ -146,6 +146,7 @@ static __always_inline void process_emit(struct task_struct *task, struct proces
 {
 	bool is_urgent = flags & PROCESS_URGENT;
 	struct process_record *record;
+	__u32 old;
 
 	/* One call each: the verifier wants to see the map as a constant. */
 	if (is_urgent) {
@@ -167,11 +168,11 @@ static __always_inline void process_emit(struct task_struct *task, struct proces
 	process->urgent_reported_ns = process->mem_stall.total_ns;
 	process_record_fill(record, task, process, now_ns);
 	record->header.flags = flags;
-	if (!process->is_reported)
+	/* Two CPUs may both be at its first record: only one of the two begins its account. */
+	if (!process->reported_mark && word_swap(&process->reported_mark, 1, &old) && !old)
 		record->header.flags |= PROCESS_FIRST;
 	if (task_read(task, flags) & PF_KTHREAD)
 		record->header.flags |= PROCESS_KERNEL_THREAD;
-	process->is_reported = 1;
 	if (is_urgent ||
 	    bpf_ringbuf_query(&bulk_ring, BPF_RB_AVAIL_DATA) >= settings.bulk_wakeup_bytes)
 		bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);

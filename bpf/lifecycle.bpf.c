@@ -58,7 +58,7 @@ int BPF_PROG(lifecycle_exit, struct task_struct *task)
 	if (word_swap(&process->exited_mark, 1, &old) && old)
 		return 0;
 	__sync_fetch_and_add(&host.exits, 1);
-	if (process->is_reported || process_sum_ns(process) >= settings.report_floor_ns)
+	if (process->reported_mark || process_sum_ns(process) >= settings.report_floor_ns)
 		process_emit(task, process, now_ns, PROCESS_EXITED);
 	return 0;
 }

@@ -73,8 +73,8 @@ struct process_state {
 	__u32 walk_threads;       /* threads met in it */
 	__u32 exited_mark;        /* set once, by the thread that reports the exit */
 	__u32 oom_mark;           /* set once, by the first mark_victim */
+	__u32 reported_mark;      /* set once, with the first record */
 	__u8 is_walk_reported;    /* in that walk */
-	__u8 is_reported;         /* at least one record was sent */
 };
 
 extern const volatile struct bpf_settings settings;
