@@ -28,7 +28,7 @@ class Size:
 
 SIZES = {
     "full": Size(1536 * MIB, {"large": 1010 * MIB, "medium": 290 * MIB, "small": 80 * MIB},
-                 20, 3, (85, 115), 85, 20),
+                 20, 3, (85, 115), 85, 85),
     "short": Size(700 * MIB, {"large": 330 * MIB, "medium": 110 * MIB, "small": 60 * MIB},
                   0, 3, (7, 7), 45, 5),
 }
