@@ -56,6 +56,7 @@ static int agent_wake(void *context, uint64_t now_ns)
 	manager_fifo_check(agent->manager);
 	control_fifo_check(agent->control);
 	agent_record_check(agent);
+	agent_output_check(agent);
 	return agent_feed(agent, &tick);
 }
 
@@ -93,9 +94,8 @@ static int agent_signal(void *context, int signal_number)
 		loop_stop(agent->loop, 0);
 		return 0;
 	}
-	if (agent->decisions && ndjson_sink_reopen(agent->decisions) < 0)
-		log_write(&agent->log, LOG_QUIET, "%s: cannot be opened anew, the old file stays",
-			  agent->config.decisions);
+	if (agent->decisions)
+		ndjson_writer_reopen(agent->decisions);
 	if (agent_reload(agent, error, sizeof(error)) < 0)
 		log_write(&agent->log, LOG_QUIET, "reload: %s; the old configuration stays", error);
 	return 0;

@@ -22,7 +22,7 @@
 #include "io/loop.h"
 #include "io/manager_fifo.h"
 #include "io/model.h"
-#include "io/ndjson_sink.h"
+#include "io/ndjson_writer.h"
 #include "io/nvml.h"
 #include "io/probes.h"
 #include "io/psi.h"
@@ -132,11 +132,11 @@ struct agent {
 	struct run_dir dir;
 	struct manager_fifo *manager;
 	struct control_fifo *control;
-	struct ndjson_sink *decisions;
-	struct reply_streams *watchers; /* of decisions */
-	bool is_decision_dropped;       /* said once */
-	uint64_t bad_lines;             /* from control.fifo */
-	uint64_t reloaded_ns;           /* by a line from control.fifo */
+	struct ndjson_writer *decisions;           /* NULL = not kept */
+	struct ndjson_writer_stats decisions_said; /* as of the last log line */
+	struct reply_streams *watchers;            /* of decisions */
+	uint64_t bad_lines;                        /* from control.fifo */
+	uint64_t reloaded_ns;                      /* by a line from control.fifo */
 	/* How long preflights took, from the line to its reply, in microseconds. */
 	struct latency preflight_us;
 	uint64_t preflight_max_us;
@@ -186,6 +186,8 @@ void agent_set_calm(struct agent *agent, bool is_calm);
 int agent_output_open(struct agent *agent);
 void agent_output_close(struct agent *agent);
 void agent_output_actions(struct agent *agent, const struct actions *actions);
+/* Says what became of the decisions that were to be kept. */
+void agent_output_check(struct agent *agent);
 extern const struct manager_fifo_callbacks agent_manager_callbacks;
 
 /*

@@ -206,6 +206,7 @@ void agent_reply_status(struct agent *agent, const struct control_line *line,
 			const struct status_cost *cost)
 {
 	static char text[REPLY_TEXT_LEN]; /* too big for the stack, and never needed twice */
+	struct ndjson_writer_stats decisions = {.dropped = 0};
 	struct engine_status status;
 	struct status_agent own = {
 		.run_dir = agent->dir.path,
@@ -222,12 +223,13 @@ void agent_reply_status(struct agent *agent, const struct control_line *line,
 		.preflight_p99_us = latency_quantile_ms(&agent->preflight_us, PERMYRIAD / 100 * 99),
 		.preflight_max_us = agent->preflight_max_us,
 		.model_processes_left_out = model_get_overflows(agent->model),
-		.decisions_dropped =
-			agent->decisions ? ndjson_sink_get_dropped(agent->decisions) : 0,
 		.cost = cost,
 	};
 	size_t length = 3;
 
+	if (agent->decisions)
+		ndjson_writer_get_stats(agent->decisions, &decisions);
+	own.decisions_dropped = decisions.dropped;
 	engine_get_status(agent->engine, &status);
 	agent_record_get_status(agent, &own.record);
 	agent_state_get_status(agent, &own.state);

@@ -13,6 +13,7 @@
 
 enum {
 	DECISION_TEXT_LEN = 8192,
+	CLOSE_TIMEOUT_MS = 1000, /* a disk that hangs does not hold up the end of the agent */
 };
 
 static void line_send(struct agent *agent, const struct manager_line *line)
@@ -40,19 +41,46 @@ static void notice_send(struct agent *agent, const struct decision *decision)
 		line_send(agent, &line);
 }
 
-/* What cannot be kept is counted by the sink; people are told once. */
+static const char *explain_drop(int reason)
+{
+	if (reason == -EFBIG)
+		return "decisions_max is reached";
+	if (reason == -ENOBUFS)
+		return "it takes them too slowly, or not at all";
+	return strerror(-reason);
+}
+
+/* What is dropped is counted by the writer; people are told once, until it is kept again. */
+static void tell_dropped(struct agent *agent, const struct ndjson_writer_stats *stats)
+{
+	struct ndjson_writer_stats *said = &agent->decisions_said;
+
+	if (stats->dropped != said->dropped && !said->is_failing)
+		log_write(&agent->log, LOG_QUIET, "decisions are not kept in %s any more: %s",
+			  agent->config.decisions, explain_drop(stats->reason));
+	if (stats->reopen_failures != said->reopen_failures)
+		log_write(&agent->log, LOG_QUIET, "%s: cannot be opened anew, the old file stays",
+			  agent->config.decisions);
+	*said = *stats;
+}
+
+void agent_output_check(struct agent *agent)
+{
+	struct ndjson_writer_stats stats;
+
+	if (!agent->decisions)
+		return;
+	ndjson_writer_get_stats(agent->decisions, &stats);
+	tell_dropped(agent, &stats);
+}
+
 static void decision_keep(struct agent *agent, const char *text, size_t length)
 {
 	reply_streams_write(agent->watchers, REPLY_STREAM_JSON, text, length);
 	if (!agent->decisions)
 		return;
-	int result = ndjson_sink_write(agent->decisions, text, length);
-
-	if (result < 0 && !agent->is_decision_dropped)
-		log_write(&agent->log, LOG_QUIET, "decisions are not kept in %s any more: %s",
-			  agent->config.decisions,
-			  result == -EFBIG ? "decisions_max is reached" : strerror(-result));
-	agent->is_decision_dropped = result < 0;
+	ndjson_writer_add(agent->decisions, text, length);
+	agent_output_check(agent);
 }
 
 static bool is_json_wanted(const struct agent *agent)
@@ -160,8 +188,8 @@ int agent_output_open(struct agent *agent)
 	}
 	if (!config->decisions[0])
 		return 0;
-	result =
-		ndjson_sink_open(config->decisions, config->decisions_max_bytes, &agent->decisions);
+	result = ndjson_writer_open(config->decisions, config->decisions_max_bytes,
+				    &agent->decisions);
 	if (result < 0) {
 		log_write(&agent->log, LOG_QUIET, "decisions to %s: %s", config->decisions,
 			  strerror(-result));
@@ -170,9 +198,22 @@ int agent_output_open(struct agent *agent)
 	return 0;
 }
 
+static void decisions_close(struct agent *agent)
+{
+	struct ndjson_writer_stats stats;
+
+	if (!agent->decisions)
+		return;
+	if (ndjson_writer_close(agent->decisions, CLOSE_TIMEOUT_MS, &stats) < 0)
+		log_write(&agent->log, LOG_QUIET, "decisions to %s: not all are written at the end",
+			  agent->config.decisions);
+	tell_dropped(agent, &stats);
+	agent->decisions = NULL;
+}
+
 void agent_output_close(struct agent *agent)
 {
-	ndjson_sink_close(agent->decisions);
+	decisions_close(agent);
 	control_fifo_destroy(agent->control);
 	reply_streams_destroy(agent->watchers);
 	manager_fifo_destroy(agent->manager);
