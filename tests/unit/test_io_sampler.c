@@ -60,6 +60,7 @@ static void make_only_sampler(struct fixture *fixture)
 	const struct sampler_config config = {
 		.proc_root = fixture->proc_root,
 		.model = fixture->model,
+		.pss_wait_ns = 60 * NS_PER_S, /* what is read counts in the same sample */
 	};
 
 	fixture->sampler = NULL;

@@ -58,6 +58,7 @@ void sampler_destroy(struct sampler *sampler)
 {
 	if (!sampler)
 		return;
+	pss_reader_stop(sampler->model_state.reader);
 	cleanup_close(&sampler->model_state.proc_fd);
 	cleanup_close(&sampler->meminfo_fd);
 	cleanup_close(&sampler->stat_fd);
@@ -100,6 +101,17 @@ static int open_files(struct sampler *sampler, const char *proc_root)
 	return 0;
 }
 
+static int start_reader(struct sampler *sampler, const struct sampler_config *config)
+{
+	struct sampler_model *state = &sampler->model_state;
+
+	state->wait_max_ns =
+		config->pss_wait_ns ? config->pss_wait_ns : SAMPLER_PSS_WAIT_MS * NS_PER_MS;
+	return pss_reader_start(state->proc_fd,
+				config->read_pss ? config->read_pss : proc_read_file,
+				&state->reader);
+}
+
 int sampler_create(const struct sampler_config *config, struct sampler **ret_sampler)
 {
 	_cleanup_(cleanup_sampler) struct sampler *sampler = calloc(1, sizeof(*sampler));
@@ -115,6 +127,8 @@ int sampler_create(const struct sampler_config *config, struct sampler **ret_sam
 	for (int i = 0; i < PSI_FILES; i++)
 		sampler->psi_fds[i] = -1;
 	err = open_files(sampler, config->proc_root ? config->proc_root : "/proc");
+	if (!err && config->model)
+		err = start_reader(sampler, config);
 	if (err)
 		return err;
 	*ret_sampler = TAKE_PTR(sampler);
@@ -317,7 +331,8 @@ static int read_footprint(struct sampler *sampler, const struct model_usage *usa
 	uint64_t charged = 0;
 	int err = 0;
 
-	if (usage->process_count == 0)
+	/* It is learned from the largest there were: one that is too large does not pass. */
+	if (usage->process_count == 0 || usage->is_share_unknown)
 		return 0;
 	if (chain->count > 0 && model_is_group_configured(sampler->model))
 		err = cgroup_read_kept(chain, &chain->levels[0], sampler->buffer,

@@ -16,11 +16,20 @@
 
 enum {
 	NAME_SIZE = 32,
+	PSS_RESTS = 100,     /* after a reading, this many times the CPU time that it took */
 	CHANGE_DIVISOR = 16, /* a change by more than 1/16 makes the proportional size stale ... */
 };
 
-/* ... but it is never read more often than this: it walks all page tables of the process. */
+/* ... but it is never read more often than this, nor before the reader has rested. */
 #define PSS_INTERVAL_MIN_NS NS_PER_S
+#define PSS_NO_WAIT_NS NS_PER_S
+
+/* The members that have memory: what they hold, and where they are among all. */
+struct alive {
+	unsigned int count;
+	unsigned int index[MODEL_MEMBERS_MAX];
+	struct model_size plain[MODEL_MEMBERS_MAX];
+};
 
 static bool is_gone(int err)
 {
@@ -36,17 +45,6 @@ static int find_optional(const char *text, const char *key, uint64_t *ret_bytes,
 	if (err == -ENOENT)
 		*ret_bytes = 0;
 	return err == -ENOENT ? 0 : err;
-}
-
-/* bytes: of anonymous pages, shared memory, files, and locked. */
-static struct model_size make_size(const uint64_t bytes[4])
-{
-	uint64_t own = units_plus(bytes[0], bytes[1]);
-
-	return (struct model_size){
-		.used_bytes = units_plus(own, units_min(bytes[2], bytes[3])),
-		.kept_bytes = units_plus(own, bytes[2]),
-	};
 }
 
 /* -ENODATA: a zombie or a kernel thread. */
@@ -72,36 +70,16 @@ static int read_plain(int proc_fd, uint32_t pid, char *buffer, size_t size,
 		return strncmp(buffer, "Name:", 5) == 0 ? -ENODATA : -EBADMSG;
 	if (!has[0] || !has[1] || !has[2])
 		return -EBADMSG;
-	*ret_size = make_size(bytes);
+	*ret_size = model_size_make(bytes);
 	return 0;
 }
 
-/* The same from the proportional sizes. Fails where the kernel does not let us, or lacks them. */
-static int read_pss(int proc_fd, uint32_t pid, char *buffer, size_t size,
-		    struct model_size *ret_size)
-{
-	static const char *const KEYS[] = {"Pss_Anon", "Pss_Shmem", "Pss_File", "Locked"};
-	uint64_t bytes[ARRAY_SIZE(KEYS)];
-	char name[NAME_SIZE];
-	int err;
-
-	(void)snprintf(name, sizeof(name), "%u/smaps_rollup", pid);
-	err = proc_read_file(proc_fd, name, buffer, size);
-	for (size_t i = 0; err >= 0 && i < ARRAY_SIZE(KEYS); i++)
-		err = proc_find_number(buffer, KEYS[i], &bytes[i]);
-	if (err < 0)
-		return err;
-	*ret_size = make_size(bytes);
-	return 0;
-}
-
-static const struct pss_entry *find_entry(const struct sampler_model *state,
-					  const struct model_member *member)
+static struct pss_entry *find_entry(struct sampler_model *state, uint32_t pid, uint64_t start_ticks)
 {
 	for (unsigned int i = 0; i < state->entry_count; i++) {
-		const struct pss_entry *entry = &state->entries[i];
+		struct pss_entry *entry = &state->entries[i];
 
-		if (entry->pid == member->pid && entry->start_ticks == member->start_ticks)
+		if (entry->pid == pid && entry->start_ticks == start_ticks)
 			return entry;
 	}
 	return NULL;
@@ -112,36 +90,104 @@ static bool has_changed(uint64_t before, uint64_t now)
 	return (now > before ? now - before : before - now) > before / CHANGE_DIVISOR;
 }
 
+static bool has_moved(const struct model_size *before, const struct model_size *now)
+{
+	return has_changed(before->used_bytes, now->used_bytes) ||
+	       has_changed(before->kept_bytes, now->kept_bytes);
+}
+
 static bool is_stale(const struct pss_entry *entry, const struct model_size *plain, uint64_t now_ns)
 {
 	uint64_t age_ns = units_minus(now_ns, entry->read_at_ns);
 
 	return age_ns >= SAMPLER_PSS_PERIOD_S * NS_PER_S ||
-	       (age_ns >= PSS_INTERVAL_MIN_NS &&
-		(has_changed(entry->plain.used_bytes, plain->used_bytes) ||
-		 has_changed(entry->plain.kept_bytes, plain->kept_bytes)));
+	       (age_ns >= PSS_INTERVAL_MIN_NS && has_moved(&entry->plain, plain));
 }
 
-/* The entry for a member, kept or read anew; where nothing proportional can be had, the plain size
- * stands for it. */
-static struct pss_entry make_entry(const struct sampler_model *state,
-				   const struct model_member *member,
-				   const struct model_size *plain, uint64_t now_ns, char *buffer,
-				   size_t size)
+/* What was known of the members is kept; until more is known of the others, the plain size stands.
+ */
+static void keep_entries(struct sampler_model *state, const struct model_member *members,
+			 const struct alive *alive, uint64_t now_ns)
 {
-	const struct pss_entry *known = find_entry(state, member);
-	struct pss_entry entry = {
-		.pid = member->pid,
-		.start_ticks = member->start_ticks,
-		.read_at_ns = now_ns,
-		.plain = *plain,
-		.pss = *plain,
-	};
+	for (unsigned int i = 0; i < alive->count; i++) {
+		const struct model_member *member = &members[alive->index[i]];
+		const struct pss_entry *known = find_entry(state, member->pid, member->start_ticks);
 
-	if (known && !is_stale(known, plain, now_ns))
-		return *known;
-	(void)read_pss(state->proc_fd, member->pid, buffer, size, &entry.pss);
-	return entry;
+		state->next[i] = known ? *known
+				       : (struct pss_entry){
+						 .pid = member->pid,
+						 .start_ticks = member->start_ticks,
+						 .read_at_ns = now_ns,
+						 .plain = alive->plain[i],
+						 .pss = alive->plain[i],
+					 };
+	}
+	state->entry_count = alive->count;
+	memcpy(state->entries, state->next, alive->count * sizeof(state->next[0]));
+}
+
+/* Of a process that has grown since it was asked for nobody knows what of that is in the answer. */
+static void take_shares(struct sampler_model *state, const struct alive *alive)
+{
+	const struct pss_entry *result;
+
+	while ((result = pss_reader_take(state->reader))) {
+		struct pss_entry *entry = find_entry(state, result->pid, result->start_ticks);
+
+		if (entry && !has_moved(&result->plain, &alive->plain[entry - state->entries]))
+			*entry = *result;
+	}
+}
+
+/* Reading all page tables of a process costs CPU time, and holds the lock of its memory map. */
+static void rest(struct sampler_model *state)
+{
+	uint64_t rest_ns = units_min(pss_reader_get_cost_ns(state->reader) * PSS_RESTS,
+				     SAMPLER_PSS_PERIOD_S * NS_PER_S);
+
+	state->rest_until_ns = units_max(state->rest_until_ns, state->asked_ns + rest_ns);
+}
+
+/* Asks for what is not known, or not any more. Returns whether anything was asked for. */
+static bool ask_shares(struct sampler_model *state, const struct alive *alive, uint64_t now_ns)
+{
+	unsigned int count = 0;
+
+	if (!pss_reader_is_idle(state->reader))
+		return false;
+	rest(state);
+	for (unsigned int i = 0; i < state->entry_count; i++) {
+		struct pss_entry *entry = &state->entries[i];
+
+		if ((entry->is_tried && now_ns < state->rest_until_ns) ||
+		    (entry->is_read && !is_stale(entry, &alive->plain[i], now_ns)))
+			continue;
+		entry->is_tried = true;
+		state->next[count] = *entry;
+		state->next[count].read_at_ns = now_ns;
+		state->next[count].plain = alive->plain[i];
+		state->next[count].pss = alive->plain[i];
+		count++;
+	}
+	if (count == 0)
+		return false;
+	state->asked_ns = now_ns;
+	pss_reader_ask(state->reader, state->next, count);
+	return true;
+}
+
+/*
+ * Small processes are read at once. The others are not waited for: what comes later counts from the
+ * next sample on. So no sample is held up for longer than wait_max_ns, and once it was, none is for
+ * PSS_NO_WAIT_NS.
+ */
+static void update_shares(struct sampler_model *state, const struct alive *alive, uint64_t now_ns)
+{
+	if (!ask_shares(state, alive, now_ns) || now_ns < state->no_wait_ns)
+		return;
+	if (!pss_reader_wait(state->reader, state->wait_max_ns))
+		state->no_wait_ns = now_ns + PSS_NO_WAIT_NS;
+	take_shares(state, alive);
 }
 
 /* What has changed since the proportional size was read is taken not to be shared. */
@@ -163,37 +209,48 @@ static void add_usage(struct model_usage *usage, unsigned int depth, const struc
 		usage->level_bytes[i] = units_plus(usage->level_bytes[i], size->used_bytes);
 }
 
+static int read_alive(const struct sampler_model *state, const struct model_member *members,
+		      unsigned int count, char *buffer, size_t size, struct alive *alive)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		int err = read_plain(state->proc_fd, members[i].pid, buffer, size,
+				     &alive->plain[alive->count]);
+
+		if (err == 0)
+			alive->index[alive->count++] = i;
+		else if (!is_gone(err) && err != -ENODATA)
+			return err;
+	}
+	return 0;
+}
+
 int sampler_model_read(struct sampler_model *state, const struct model *model, uint64_t now_ns,
 		       char *buffer, size_t size, struct model_usage *ret_usage)
 {
 	struct model_usage usage = {0};
-	const struct model_member *members;
-	struct model_size plain[MODEL_MEMBERS_MAX] = {0};
-	unsigned int alive[MODEL_MEMBERS_MAX] = {0};
+	struct alive alive = {0};
 	unsigned int count;
+	const struct model_member *members = model_get_members(model, &count);
+	int err = read_alive(state, members, count, buffer, size, &alive);
 
-	members = model_get_members(model, &count);
-	for (unsigned int i = 0; i < count; i++) {
-		int err = read_plain(state->proc_fd, members[i].pid, buffer, size,
-				     &plain[usage.process_count]);
+	if (err)
+		return err;
+	usage.process_count = alive.count;
+	if (alive.count > 1)
+		keep_entries(state, members, &alive, now_ns);
+	else
+		state->entry_count = 0;
+	take_shares(state, &alive);
+	update_shares(state, &alive, now_ns);
+	for (unsigned int i = 0; i < alive.count; i++) {
+		struct model_size now = alive.plain[i];
 
-		if (err == 0)
-			alive[usage.process_count++] = i;
-		else if (!is_gone(err) && err != -ENODATA)
-			return err;
-	}
-	for (unsigned int i = 0; i < usage.process_count; i++) {
-		const struct model_member *member = &members[alive[i]];
-		struct model_size now = plain[i];
-
-		if (usage.process_count > 1) {
-			state->next[i] = make_entry(state, member, &plain[i], now_ns, buffer, size);
-			now = project(&state->next[i], &plain[i]);
+		if (alive.count > 1) {
+			now = project(&state->entries[i], &alive.plain[i]);
+			usage.is_share_unknown |= !state->entries[i].is_read;
 		}
-		add_usage(&usage, member->group_depth, &now);
+		add_usage(&usage, members[alive.index[i]].group_depth, &now);
 	}
-	state->entry_count = usage.process_count > 1 ? usage.process_count : 0;
-	memcpy(state->entries, state->next, state->entry_count * sizeof(state->next[0]));
 	*ret_usage = usage;
 	return 0;
 }

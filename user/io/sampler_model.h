@@ -3,25 +3,12 @@
 #ifndef TIERD_IO_SAMPLER_MODEL_H
 #define TIERD_IO_SAMPLER_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "io/model.h"
-
-/* Of one process. */
-struct model_size {
-	uint64_t used_bytes; /* without pages of files that can be dropped */
-	uint64_t kept_bytes; /* with all pages of files that it has mapped */
-};
-
-/* The proportional size of a process, and the plain size that it had when that was read. */
-struct pss_entry {
-	uint32_t pid;
-	uint64_t start_ticks;
-	uint64_t read_at_ns;
-	struct model_size plain;
-	struct model_size pss;
-};
+#include "io/pss_reader.h"
 
 struct model_usage {
 	unsigned int process_count; /* with memory: no zombies */
@@ -29,10 +16,17 @@ struct model_usage {
 	uint64_t level_bytes[CGROUP_DEPTH_MAX];
 	uint64_t total_bytes;
 	uint64_t kept_bytes; /* with all pages of files that are mapped */
+	/* Of one at least it is not yet known how much it shares: it counts with its plain size. */
+	bool is_share_unknown;
 };
 
 struct sampler_model {
 	int proc_fd;
+	struct pss_reader *reader;
+	uint64_t wait_max_ns;   /* how long a reading may wait for shares */
+	uint64_t no_wait_ns;    /* none waits before this time */
+	uint64_t asked_ns;      /* when shares were asked for */
+	uint64_t rest_until_ns; /* what was asked for is not again before this time */
 	unsigned int entry_count;
 	struct pss_entry entries[MODEL_MEMBERS_MAX]; /* in the order of the members */
 	struct pss_entry next[MODEL_MEMBERS_MAX];    /* only during a reading */
