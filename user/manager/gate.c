@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/lock_file.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "gate_socket.h"
 #include "log.h"
+#include "work_dir.h"
 
 #define POLL_CALM_NS NS_PER_S
 #define POLL_BUSY_NS (50 * NS_PER_MS)
@@ -377,37 +377,6 @@ static int open_process(struct gate *gate)
 /* ---- the whole ---------------------------------------------------------------------------------
  */
 
-static void describe_dir_error(const char *path, int failure, char *error, size_t error_size)
-{
-	struct stat status;
-
-	if (failure == -EBUSY)
-		snprintf(error, error_size, "manager.work_dir: %s: another tier-manager uses it",
-			 path);
-	else if ((failure == -EACCES || failure == -EPERM) && stat(path, &status) == 0 &&
-		 status.st_uid != geteuid())
-		snprintf(error, error_size,
-			 "manager.work_dir: %s belongs to user %u, and the manager runs as user %u",
-			 path, status.st_uid, geteuid());
-	else
-		snprintf(error, error_size, "manager.work_dir: %s: %s", path, strerror(-failure));
-}
-
-/* Two managers would shut each other's doors, and take each other's log. */
-static int take_work_dir(struct gate *gate)
-{
-	const char *path = gate->config->work_dir;
-	_cleanup_close_ int fd = -1;
-
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	gate->lock_fd = lock_file_take(fd, "lock", O_RDWR | O_CREAT, 0600);
-	return gate->lock_fd < 0 ? gate->lock_fd : 0;
-}
-
 static void stop_keeping(void *context)
 {
 	gate_keep_waiting(context, false);
@@ -429,13 +398,12 @@ int gate_open(struct gate *gate, char *error, size_t error_size)
 	loop_add_timer(gate->loop, &gate->keep_timer, stop_keeping, gate);
 	gate_keep_waiting(gate, true);
 	loop_arm_in(&gate->keep_timer, gate->config->gate_wait_ns);
-	r = take_work_dir(gate);
-	if (r == 0)
-		r = open_log(gate);
+	gate->lock_fd = work_dir_take(gate->config->work_dir);
+	r = gate->lock_fd < 0 ? gate->lock_fd : open_log(gate);
 	if (r == 0 && !gate->config->gate_socket[0])
 		r = open_process(gate);
 	if (r < 0)
-		describe_dir_error(gate->config->work_dir, r, error, error_size);
+		work_dir_describe_error(gate->config->work_dir, r, error, error_size);
 	loop_arm_in(&gate->poll_timer, POLL_BUSY_NS);
 	return r;
 }
