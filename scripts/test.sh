@@ -28,7 +28,8 @@ FUZZ_TIME_S=5
 
 # How many tests that measure no time run at once.
 SLOTS=2
-# What measures how long the host takes, or makes more processes than others can bear, and so runs alone.
+# What measures how long the host takes, or makes more processes than others can bear: it runs
+# alone.
 ALONE=(e2e/test_pressure e2e/test_cost e2e/test_many)
 
 passed=0
