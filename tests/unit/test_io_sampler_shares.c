@@ -5,12 +5,14 @@
  */
 #include "sampler_files.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <time.h>
 
 #include "base/units.h"
 #include "io/loop.h"
 #include "io/proc.h"
+#include "io/pss_reader.h"
 #include "io/sampler.h"
 
 #define PLAIN_BYTES ((1000 + 100 + 10 + 2000 + 100 + 5) * KIB)
@@ -117,7 +119,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void make_sampler(struct fixture *fixture, uint64_t wait_ns)
+static int try_sampler(struct fixture *fixture, uint64_t wait_ns)
 {
 	const struct sampler_config config = {
 		.proc_root = fixture->proc_root,
@@ -126,7 +128,12 @@ static void make_sampler(struct fixture *fixture, uint64_t wait_ns)
 		.pss_wait_ns = wait_ns,
 	};
 
-	assert_int_equal(sampler_create(&config, &fixture->sampler), 0);
+	return sampler_create(&config, &fixture->sampler);
+}
+
+static void make_sampler(struct fixture *fixture, uint64_t wait_ns)
+{
+	assert_int_equal(try_sampler(fixture, wait_ns), 0);
 }
 
 /* Returns how long it took. */
@@ -211,6 +218,32 @@ static void test_the_end_waits_for_nothing(void **state)
 	sampler_destroy(fixture->sampler);
 	fixture->sampler = NULL;
 	assert_true(loop_now_ns() - begin_ns < NS_PER_S);
+}
+
+/* As when a configuration is read again and again meanwhile. */
+static void test_those_that_hang_are_bounded(void **state)
+{
+	struct fixture *fixture = *state;
+	int result = 0;
+
+	reading.is_hanging = true;
+	for (unsigned int i = 0; result == 0 && i < 2 * PSS_READERS_MAX; i++) {
+		result = try_sampler(fixture, NS_PER_MS);
+		if (result < 0)
+			break;
+		take(fixture);
+		for (int try = 0; try < TRIES && reading.inside <= i; try++)
+			usleep(1000);
+		sampler_destroy(fixture->sampler);
+		fixture->sampler = NULL;
+	}
+	assert_int_equal(result, -EAGAIN);
+	assert_true(reading.inside <= PSS_READERS_MAX);
+	reading.is_hanging = false;
+	wait_for_reading(false);
+	for (int i = 0; i < TRIES && try_sampler(fixture, 0) < 0; i++)
+		usleep(1000);
+	assert_non_null(fixture->sampler);
 }
 
 /* Known shares move with the plain size while the next reading hangs. */
@@ -327,6 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SHARES_TEST(test_a_reading_that_hangs_holds_up_no_sample),
 		SHARES_TEST(test_the_end_waits_for_nothing),
+		SHARES_TEST(test_those_that_hang_are_bounded),
 		SHARES_TEST(test_known_shares_stand_while_a_reading_hangs),
 		SHARES_TEST(test_an_answer_to_an_old_question_is_not_taken),
 		SHARES_TEST(test_waits_in_vain_are_rare),

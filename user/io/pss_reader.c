@@ -23,6 +23,9 @@ enum {
 	TEXT_SIZE = 4096, /* it is one line of numbers, and some twenty with one each */
 };
 
+/* Those that hang outlive who asked them; a configuration that is read again makes a new one. */
+static _Atomic unsigned int readers;
+
 struct pss_reader {
 	/* Of both. */
 	_Atomic unsigned int owners; /* the last one frees */
@@ -91,6 +94,7 @@ static void release(struct pss_reader *reader)
 	sem_destroy(&reader->wanted);
 	sem_destroy(&reader->finished);
 	free(reader);
+	atomic_fetch_sub(&readers, 1);
 }
 
 static void *run(void *context)
@@ -124,12 +128,16 @@ static void *run(void *context)
 
 int pss_reader_start(int proc_fd, pss_reader_call read_file, struct pss_reader **ret_reader)
 {
-	struct pss_reader *reader = malloc(sizeof(*reader));
+	struct pss_reader *reader;
 	pthread_t thread = 0;
 	int result = 0;
 
+	if (atomic_load(&readers) >= PSS_READERS_MAX)
+		return -EAGAIN;
+	reader = malloc(sizeof(*reader));
 	if (!reader)
 		return -ENOMEM;
+	atomic_fetch_add(&readers, 1);
 	/* Touched now, so that asking never waits for a page. */
 	memset(reader, 0, sizeof(*reader));
 	sem_init(&reader->wanted, 0, 0);

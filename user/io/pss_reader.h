@@ -14,6 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+	PSS_READERS_MAX = 8, /* at once, with those that were stopped and still hang */
+};
+
 /* Of one process. */
 struct model_size {
 	uint64_t used_bytes; /* without pages of files that can be dropped */
@@ -39,7 +43,7 @@ typedef int (*pss_reader_call)(int proc_fd, const char *name, char *buffer, size
 
 struct pss_reader;
 
-/* proc_fd (an open /proc) is duplicated. Returns 0 or negative errno. */
+/* proc_fd (an open /proc) is duplicated. Returns 0 or negative errno; -EAGAIN: too many hang. */
 int pss_reader_start(int proc_fd, pss_reader_call read_file, struct pss_reader **ret_reader);
 
 /* Whether everything that was asked for has been taken, so that more can be. */
