@@ -5,6 +5,10 @@
 
 #include "file_tree.h"
 
+#include "base/units.h"
+#include "io/model.h"
+#include "io/sampler.h"
+
 #define MEMINFO                                                                            \
 	"MemTotal:       1000000 kB\nMemFree:        100 kB\nMemAvailable:    400000 kB\n" \
 	"SwapCached:      0 kB\nSwapTotal:      2000 kB\nSwapFree:       500 kB\n"
@@ -58,5 +62,36 @@ static const struct file_tree_entry MODEL[] = {
 	{"proc/11/cgroup", "4:memory:/a\n"},
 	{"proc/11/task/11/children", ""},
 };
+
+struct sampler_host {
+	struct file_tree tree;
+	char proc_root[128];
+	struct cgroup_hierarchy hierarchy;
+	struct model *model;
+	struct sampler *sampler;
+	uint64_t now_ns;
+	struct event_sample sample;
+};
+
+/* The invented host; its model and sampler are the test's to make. */
+static inline void sampler_host_open(struct sampler_host *host)
+{
+	file_tree_create(&host->tree);
+	file_tree_fill(&host->tree, HOST, ARRAY_SIZE(HOST));
+	(void)snprintf(host->proc_root, sizeof(host->proc_root), "%s/proc", host->tree.root);
+	host->hierarchy.version = CGROUP_V1;
+	(void)snprintf(host->hierarchy.mount, sizeof(host->hierarchy.mount), "%s/cgroup",
+		       host->tree.root);
+	(void)snprintf(host->hierarchy.root, sizeof(host->hierarchy.root), "/");
+	host->now_ns = NS_PER_S;
+}
+
+static inline void sampler_host_close(struct sampler_host *host)
+{
+	sampler_destroy(host->sampler);
+	model_destroy(host->model);
+	file_tree_remove(&host->tree);
+	free(host);
+}
 
 #endif

@@ -11,51 +11,32 @@
 #include "io/loop.h"
 #include "io/sampler.h"
 
-struct fixture {
-	struct file_tree tree;
-	char proc_root[128];
-	struct cgroup_hierarchy hierarchy;
-	struct model *model;
-	struct sampler *sampler;
-	uint64_t now_ns;
-	struct event_sample sample;
-	pid_t child;
-};
+static pid_t child_pid; /* of one test */
 
 static int set_up(void **state)
 {
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	struct sampler_host *fixture = calloc(1, sizeof(*fixture));
 
 	assert_non_null(fixture);
-	file_tree_create(&fixture->tree);
-	file_tree_fill(&fixture->tree, HOST, ARRAY_SIZE(HOST));
-	(void)snprintf(fixture->proc_root, sizeof(fixture->proc_root), "%s/proc",
-		       fixture->tree.root);
-	fixture->hierarchy.version = CGROUP_V1;
-	(void)snprintf(fixture->hierarchy.mount, sizeof(fixture->hierarchy.mount), "%s/cgroup",
-		       fixture->tree.root);
-	(void)snprintf(fixture->hierarchy.root, sizeof(fixture->hierarchy.root), "/");
-	fixture->now_ns = NS_PER_S;
+	sampler_host_open(fixture);
 	*state = fixture;
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
-	if (fixture->child > 0) {
-		(void)kill(fixture->child, SIGKILL);
-		(void)waitpid(fixture->child, NULL, 0);
+	if (child_pid > 0) {
+		(void)kill(child_pid, SIGKILL);
+		(void)waitpid(child_pid, NULL, 0);
 	}
-	sampler_destroy(fixture->sampler);
-	model_destroy(fixture->model);
-	file_tree_remove(&fixture->tree);
-	free(fixture);
+	child_pid = 0;
+	sampler_host_close(fixture);
 	return 0;
 }
 
-static void make_only_sampler(struct fixture *fixture)
+static void make_only_sampler(struct sampler_host *fixture)
 {
 	const struct sampler_config config = {
 		.proc_root = fixture->proc_root,
@@ -67,7 +48,7 @@ static void make_only_sampler(struct fixture *fixture)
 	assert_int_equal(sampler_create(&config, &fixture->sampler), 0);
 }
 
-static void make_sampler(struct fixture *fixture, const char *group)
+static void make_sampler(struct sampler_host *fixture, const char *group)
 {
 	const struct model_config model_config = {
 		.proc_root = fixture->proc_root,
@@ -82,14 +63,14 @@ static void make_sampler(struct fixture *fixture, const char *group)
 	make_only_sampler(fixture);
 }
 
-static int take(struct fixture *fixture)
+static int take(struct sampler_host *fixture)
 {
 	return sampler_take(fixture->sampler, fixture->now_ns, &fixture->sample);
 }
 
 static void test_host(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 	const struct event_sample *sample = &fixture->sample;
 	uint64_t tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
 
@@ -124,7 +105,7 @@ static void test_host(void **state)
 
 static void test_no_psi(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	file_tree_remove_below(&fixture->tree, "proc/pressure");
 	make_sampler(fixture, NULL);
@@ -134,7 +115,7 @@ static void test_no_psi(void **state)
 
 static void test_no_vmstat(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, NULL);
 	file_tree_write(&fixture->tree, "proc/vmstat", "pgscan_direct_throttle 9\n");
@@ -150,7 +131,7 @@ static void test_no_vmstat(void **state)
 static void test_missing_files_are_errors(void **state)
 {
 	static const char *const PATHS[] = {"proc/meminfo", "proc/stat", "proc/self/statm"};
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(PATHS); i++) {
 		struct sampler_config config = {.proc_root = fixture->proc_root};
@@ -191,7 +172,7 @@ static void test_garbled_host_files_are_errors(void **state)
 		{"proc/self/statm", "1000\n"},
 		{"proc/self/statm", "1000 18446744073709551615\n"},
 	};
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 	struct event_sample before;
 
 	make_sampler(fixture, NULL);
@@ -211,7 +192,7 @@ static void test_garbled_host_files_are_errors(void **state)
 
 static void test_groups_and_shared_pages(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 	const struct event_sample *sample = &fixture->sample;
 	uint64_t first = (800 + 50 + 5) * KIB;
 	uint64_t second = (1700 + 50 + 4) * KIB; /* locked is more than what is mapped */
@@ -235,7 +216,7 @@ static void test_groups_and_shared_pages(void **state)
 /* What the group is charged for counts where that is more. */
 static void test_footprint_holds_mapped_files(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, "a/b");
 	file_tree_write(&fixture->tree, "cgroup/a/b/memory.usage_in_bytes", "2000000\n");
@@ -251,7 +232,7 @@ static void test_footprint_holds_mapped_files(void **state)
 
 static void test_one_process_needs_no_shares(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, "a/b");
 	file_tree_write(&fixture->tree, "cgroup/a/b/cgroup.procs", "10\n");
@@ -267,7 +248,7 @@ static void test_one_process_needs_no_shares(void **state)
 
 static void test_shares_are_read_again_when_it_pays(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 	uint64_t other = (1700 + 50 + 4) * KIB;
 
 	make_sampler(fixture, "a/b");
@@ -300,7 +281,7 @@ static void test_shares_are_read_again_when_it_pays(void **state)
 
 static void test_shares_that_cannot_be_read(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, "a/b");
 	file_tree_write(&fixture->tree, "proc/10/smaps_rollup", "Rss: 1 kB\n");
@@ -312,7 +293,7 @@ static void test_shares_that_cannot_be_read(void **state)
 
 static void test_processes_that_end_or_lie(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, "a/b");
 	file_tree_write(&fixture->tree, "proc/11/status", "Name:\tx\nState:\tZ (zombie)\n");
@@ -334,7 +315,7 @@ static const struct file_tree_entry BAD_MODELS[] = {
 /* The agent must not go blind for the host because of one bad file of the model. */
 static void test_model_that_cannot_be_read_is_counted(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, "a/b");
 	assert_int_equal(take(fixture), 0);
@@ -355,7 +336,7 @@ static void test_model_that_cannot_be_read_is_counted(void **state)
 
 static void test_group_that_comes_and_goes(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, "a/b");
 	assert_int_equal(take(fixture), 0);
@@ -403,15 +384,15 @@ static pid_t spawn_holder(void)
 static void test_this_host(void **state)
 {
 	static struct cgroup_hierarchy hierarchy;
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 	const struct model_config model_config = {.hierarchy = &hierarchy};
 	struct sampler_config config = {0};
 	const struct event_resource *host = &fixture->sample.resources[0];
 
-	fixture->child = spawn_holder();
+	child_pid = spawn_holder();
 	assert_int_equal(cgroup_find_hierarchy("/proc", &hierarchy), 0);
 	assert_int_equal(model_create(&model_config, &fixture->model), 0);
-	model_set_hello_pid(fixture->model, (uint32_t)fixture->child);
+	model_set_hello_pid(fixture->model, (uint32_t)child_pid);
 	config.model = fixture->model;
 	assert_int_equal(sampler_create(&config, &fixture->sampler), 0);
 	fixture->now_ns = loop_now_ns();

@@ -27,16 +27,6 @@ enum {
 	HANG_TRIES = 20000, /* so that a sample that waits for it fails, and does not hang */
 };
 
-struct fixture {
-	struct file_tree tree;
-	char proc_root[128];
-	struct cgroup_hierarchy hierarchy;
-	struct model *model;
-	struct sampler *sampler;
-	uint64_t now_ns;
-	struct event_sample sample;
-};
-
 /* What reading does; one for all, as the call has no context. */
 static struct {
 	_Atomic bool is_hanging;
@@ -79,7 +69,7 @@ static void wait_for_reading(bool is_wanted)
 
 static int set_up(void **state)
 {
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	struct sampler_host *fixture = calloc(1, sizeof(*fixture));
 	const struct model_config config = {
 		.proc_root = fixture->proc_root,
 		.hierarchy = &fixture->hierarchy,
@@ -87,17 +77,9 @@ static int set_up(void **state)
 	};
 
 	assert_non_null(fixture);
-	file_tree_create(&fixture->tree);
-	file_tree_fill(&fixture->tree, HOST, ARRAY_SIZE(HOST));
+	sampler_host_open(fixture);
 	file_tree_fill(&fixture->tree, MODEL, ARRAY_SIZE(MODEL));
 	file_tree_write(&fixture->tree, "cgroup/a/b/memory.usage_in_bytes", "2000\n");
-	(void)snprintf(fixture->proc_root, sizeof(fixture->proc_root), "%s/proc",
-		       fixture->tree.root);
-	fixture->hierarchy.version = CGROUP_V1;
-	(void)snprintf(fixture->hierarchy.mount, sizeof(fixture->hierarchy.mount), "%s/cgroup",
-		       fixture->tree.root);
-	(void)snprintf(fixture->hierarchy.root, sizeof(fixture->hierarchy.root), "/");
-	fixture->now_ns = NS_PER_S;
 	assert_int_equal(model_create(&config, &fixture->model), 0);
 	reading.is_hanging = false;
 	reading.cpu_ns = 0;
@@ -108,18 +90,15 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	reading.is_hanging = false;
 	wait_for_reading(false);
-	sampler_destroy(fixture->sampler);
-	model_destroy(fixture->model);
-	file_tree_remove(&fixture->tree);
-	free(fixture);
+	sampler_host_close(fixture);
 	return 0;
 }
 
-static int try_sampler(struct fixture *fixture, uint64_t wait_ns)
+static int try_sampler(struct sampler_host *fixture, uint64_t wait_ns)
 {
 	const struct sampler_config config = {
 		.proc_root = fixture->proc_root,
@@ -131,13 +110,13 @@ static int try_sampler(struct fixture *fixture, uint64_t wait_ns)
 	return sampler_create(&config, &fixture->sampler);
 }
 
-static void make_sampler(struct fixture *fixture, uint64_t wait_ns)
+static void make_sampler(struct sampler_host *fixture, uint64_t wait_ns)
 {
 	assert_int_equal(try_sampler(fixture, wait_ns), 0);
 }
 
 /* Returns how long it took. */
-static uint64_t take(struct fixture *fixture)
+static uint64_t take(struct sampler_host *fixture)
 {
 	uint64_t begin_ns = loop_now_ns();
 
@@ -145,12 +124,12 @@ static uint64_t take(struct fixture *fixture)
 	return loop_now_ns() - begin_ns;
 }
 
-static uint64_t model_bytes(const struct fixture *fixture)
+static uint64_t model_bytes(const struct sampler_host *fixture)
 {
 	return fixture->sample.resources[0].model_bytes;
 }
 
-static void take_until_known(struct fixture *fixture)
+static void take_until_known(struct sampler_host *fixture)
 {
 	for (int i = 0; i < TRIES && fixture->sample.model_footprint_bytes == 0; i++) {
 		usleep(1000);
@@ -159,13 +138,13 @@ static void take_until_known(struct fixture *fixture)
 	assert_true(fixture->sample.model_footprint_bytes > 0);
 }
 
-static void grow(const struct fixture *fixture)
+static void grow(const struct sampler_host *fixture)
 {
 	file_tree_write(&fixture->tree, "proc/10/status", STATUS("2000", "100", "5000", "10"));
 }
 
 /* A process that does as the first one, in the same group. */
-static void add_process(const struct fixture *fixture, const char *pid)
+static void add_process(const struct sampler_host *fixture, const char *pid)
 {
 	static const char *const NAMES[] = {"stat", "status", "smaps_rollup", "cgroup"};
 	const char *const texts[] = {NULL, STATUS("1000", "100", "5000", "10"),
@@ -187,7 +166,7 @@ static void add_process(const struct fixture *fixture, const char *pid)
 
 static void test_a_reading_that_hangs_holds_up_no_sample(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, 0);
 	reading.is_hanging = true;
@@ -207,7 +186,7 @@ static void test_a_reading_that_hangs_holds_up_no_sample(void **state)
 /* The sampler may go while its thread reads. */
 static void test_the_end_waits_for_nothing(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 	uint64_t begin_ns;
 
 	make_sampler(fixture, 0);
@@ -223,7 +202,7 @@ static void test_the_end_waits_for_nothing(void **state)
 /* As when a configuration is read again and again meanwhile. */
 static void test_those_that_hang_are_bounded(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 	int result = 0;
 
 	reading.is_hanging = true;
@@ -249,7 +228,7 @@ static void test_those_that_hang_are_bounded(void **state)
 /* Known shares move with the plain size while the next reading hangs. */
 static void test_known_shares_stand_while_a_reading_hangs(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, NS_PER_MS);
 	take(fixture);
@@ -265,7 +244,7 @@ static void test_known_shares_stand_while_a_reading_hangs(void **state)
 /* What it grew by may be in the answer that comes late, or not: it must not count twice. */
 static void test_an_answer_to_an_old_question_is_not_taken(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 	const uint64_t grown_bytes = (2000 + 100 + 10 + 1700 + 50 + 4) * KIB;
 
 	make_sampler(fixture, 0);
@@ -291,7 +270,7 @@ static void test_an_answer_to_an_old_question_is_not_taken(void **state)
 /* New processes are asked for at once, but only one wait in vain is spent on them in a second. */
 static void test_waits_in_vain_are_rare(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, NS_PER_S);
 	reading.is_hanging = true;
@@ -312,7 +291,7 @@ static void test_waits_in_vain_are_rare(void **state)
 
 static void test_the_reader_rests_a_hundred_times_as_long(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, LONG_NS);
 	reading.cpu_ns = 20 * NS_PER_MS;
@@ -338,7 +317,7 @@ static void test_the_reader_rests_a_hundred_times_as_long(void **state)
 /* ... but a figure does not grow older than that. */
 static void test_a_rest_has_an_end(void **state)
 {
-	struct fixture *fixture = *state;
+	struct sampler_host *fixture = *state;
 
 	make_sampler(fixture, LONG_NS);
 	reading.cpu_ns = 250 * NS_PER_MS;
