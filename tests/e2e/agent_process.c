@@ -288,6 +288,20 @@ json_t *agent_read_status(const struct agent_process *agent)
 	return status;
 }
 
+json_int_t agent_status_number(const struct agent_process *agent, const char *object,
+			       const char *key)
+{
+	json_t *status = agent_read_status(agent);
+	const json_t *value = json_object_get(json_object_get(status, object), key);
+
+	if (!json_is_integer(value))
+		fail_msg("status: no number %s in %s", key, object);
+	json_int_t number = json_integer_value(value);
+
+	json_decref(status);
+	return number;
+}
+
 unsigned int agent_count_decisions(const struct agent_process *agent, const char *const *needles)
 {
 	_cleanup_fclose_ FILE *file = fopen(agent->decisions, "re");

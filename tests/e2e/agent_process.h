@@ -91,6 +91,10 @@ int agent_tierctl(const struct agent_process *agent, const char *arguments, char
 /* `tierctl status --json`, parsed; fails the test on error. For json_decref(). */
 json_t *agent_read_status(const struct agent_process *agent);
 
+/* One number of it, in that object of it; fails the test if it is not there. */
+json_int_t agent_status_number(const struct agent_process *agent, const char *object,
+			       const char *key);
+
 /* Number of lines of the decisions file that contain every one of the needles (NULL-ended). */
 unsigned int agent_count_decisions(const struct agent_process *agent, const char *const *needles);
 

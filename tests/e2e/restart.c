@@ -90,18 +90,6 @@ uint64_t restart_step_down(void)
 	return seq;
 }
 
-json_int_t restart_status_number(const char *object, const char *key)
-{
-	json_t *status = agent_read_status(&restart_scene.agent);
-	json_t *value = json_object_get(object ? json_object_get(status, object) : status, key);
-
-	assert_true(json_is_integer(value));
-	json_int_t number = json_integer_value(value);
-
-	json_decref(status);
-	return number;
-}
-
 const char *restart_read_file(const char *path)
 {
 	_cleanup_fclose_ FILE *file = fopen(path, "re");

@@ -30,9 +30,6 @@ void restart_acknowledge(uint64_t seq, const char *state);
 /* Of a line. */
 uint64_t restart_number_of(const struct agent_line *line, const char *key);
 
-/* Of the status: a member of the object, or of the whole where it is NULL. */
-json_int_t restart_status_number(const char *object, const char *key);
-
 /* The text of a file, "" if there is none; valid until the next call of any of these. */
 const char *restart_read_file(const char *path);
 

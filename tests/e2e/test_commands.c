@@ -149,7 +149,6 @@ static void reload_remembers_hello_and_refuses_a_bad_group(void **state)
 	static const char format[] = "[model]\n%s\n[policy]\nwarmup = 0\n"
 				     "[tier small]\nmemory = 20M\n";
 	char config[512], hello[64];
-	json_int_t processes = 0;
 
 	scene_open_groups(&scene);
 	snprintf(config, sizeof(config), format, "");
@@ -160,11 +159,7 @@ static void reload_remembers_hello_and_refuses_a_bad_group(void **state)
 	if (agent_tierctl(&scene.agent, "reload", output, sizeof(output)) != 0)
 		fail_msg("reload: %s", output);
 	test_sleep_ns(1500 * NS_PER_MS);
-	json_t *status = agent_read_status(&scene.agent);
-
-	json_unpack(status, "{s:{s:I}}", "system", "model_processes", &processes);
-	json_decref(status);
-	assert_int_equal(processes, 1);
+	assert_int_equal(agent_status_number(&scene.agent, "system", "model_processes"), 1);
 
 	FILE *file = fopen(scene.agent.config, "we");
 
@@ -180,7 +175,6 @@ static void decisions_stop_at_their_size(void **state)
 	(void)state;
 	static const char config[] = "[agent]\ndecisions_max = 64K\n[policy]\nwarmup = 0\n"
 				     "[tier small]\nmemory = 20M\n";
-	json_int_t dropped = 0;
 	struct stat size;
 
 	agent_start(&scene.agent, config, NULL);
@@ -188,10 +182,8 @@ static void decisions_stop_at_their_size(void **state)
 		agent_control(&scene.agent, "pause\nresume\n");
 		test_sleep_ns(10 * NS_PER_MS);
 	}
-	json_t *status = agent_read_status(&scene.agent);
+	json_int_t dropped = agent_status_number(&scene.agent, "agent", "decisions_dropped");
 
-	json_unpack(status, "{s:{s:I}}", "agent", "decisions_dropped", &dropped);
-	json_decref(status);
 	assert_int_equal(stat(scene.agent.decisions, &size), 0);
 	print_message("    %lld dropped, %lld bytes kept\n", (long long)dropped,
 		      (long long)size.st_size);
@@ -231,7 +223,6 @@ static void manager_that_acknowledges_is_believed(void **state)
 static void garbage_changes_nothing(void **state)
 {
 	(void)state;
-	json_int_t bad = 0;
 	char flood[5000];
 
 	scene_open(&scene, "", "stabilization = 60s");
@@ -242,11 +233,7 @@ static void garbage_changes_nothing(void **state)
 	flood[sizeof(flood) - 1] = '\0';
 	agent_control(&scene.agent, flood);
 	test_sleep_ns(300 * NS_PER_MS);
-	json_t *status = agent_read_status(&scene.agent);
-
-	json_unpack(status, "{s:{s:I}}", "agent", "bad_lines", &bad);
-	assert_int_equal(bad, 5);
-	json_decref(status);
+	assert_int_equal(agent_status_number(&scene.agent, "agent", "bad_lines"), 5);
 	agent_stop(&scene.agent, SIGTERM);
 }
 
@@ -295,7 +282,6 @@ static void lost_records_are_told_and_hold_the_step_up(void **state)
 {
 	(void)state;
 	struct agent_line line;
-	json_int_t lost = 0;
 
 	scene_open(&scene, "ring_bulk = 4K", "stabilization = 4s");
 	pid_t hog = scene_start_hog(&scene, "hog", 140 * MIB);
@@ -314,10 +300,8 @@ static void lost_records_are_told_and_hold_the_step_up(void **state)
 	uint64_t lost_ns = test_now_ns();
 
 	test_sleep_ns(NS_PER_S);
-	json_t *status = agent_read_status(&scene.agent);
+	json_int_t lost = agent_status_number(&scene.agent, "lost", "bulk-ring");
 
-	json_unpack(status, "{s:{s:I}}", "lost", "bulk-ring", &lost);
-	json_decref(status);
 	print_message("    lost %lld bulk records\n", (long long)lost);
 	assert_true(lost > 0);
 	need_line("switch ", &line);

@@ -106,16 +106,6 @@ static uint64_t agent_cpu_ms(void)
 	return ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-static json_int_t status_number(const char *key)
-{
-	json_int_t number = -1;
-	json_t *status = agent_read_status(&agent);
-
-	assert_int_equal(json_unpack(status, "{s:{s:I}}", "agent", key, &number), 0);
-	json_decref(status);
-	return number;
-}
-
 /* The slowest of some questions, each of which is answered. */
 static uint64_t ask_all(void)
 {
@@ -174,10 +164,11 @@ static void check_flood(const char *name, const char *line, size_t len, bool is_
 	print_message("    %s: %llu ms of CPU in %llu ms; slowest answer %llu ms; %lld dropped\n",
 		      name, (unsigned long long)used_ms, (unsigned long long)passed_ms,
 		      (unsigned long long)(slowest_ns / NS_PER_MS),
-		      (long long)status_number("rate_limited_lines"));
+		      (long long)agent_status_number(&agent, "agent", "rate_limited_lines"));
 	assert_true(used_ms * 100 <= passed_ms * CPU_MAX_PERCENT);
 	assert_int_equal(waitpid(flooder, NULL, WNOHANG), 0); /* it is still at it */
-	assert_int_equal(status_number("rate_limited_lines") > 0, is_dropped);
+	assert_int_equal(agent_status_number(&agent, "agent", "rate_limited_lines") > 0,
+			 is_dropped);
 	agent_stop(&agent, SIGTERM);
 }
 

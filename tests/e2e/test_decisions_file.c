@@ -131,12 +131,7 @@ static void need_growth(off_t size)
 
 static json_int_t read_dropped(void)
 {
-	json_int_t dropped = -1;
-	json_t *status = agent_read_status(&scene.agent);
-
-	json_unpack(status, "{s:{s:I}}", "agent", "decisions_dropped", &dropped);
-	json_decref(status);
-	return dropped;
+	return agent_status_number(&scene.agent, "agent", "decisions_dropped");
 }
 
 static bool is_in_log(const char *needle)

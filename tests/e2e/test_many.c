@@ -91,11 +91,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static json_int_t number_of(const json_t *status, const char *object, const char *key)
-{
-	return json_integer_value(json_object_get(json_object_get(status, object), key));
-}
-
 /* Stall that the agent says that this process had in the last minute; -1: it does not name it. */
 static json_int_t stall_ms(const json_t *status, pid_t pid)
 {
@@ -118,10 +113,8 @@ static void who_stalls_is_seen_beside_more_processes_than_slots(void **state)
 	crowd_start();
 	scene_open(&scene, "report_floor = 0", "stabilization = 60s");
 	sleep(SETTLE_SECONDS);
-	json_t *before = agent_read_status(&scene.agent);
-	json_int_t refused = number_of(before, "lost", "slot");
+	json_int_t refused = agent_status_number(&scene.agent, "lost", "slot");
 
-	json_decref(before);
 	/* Or there would be nothing to see. */
 	assert_true(refused >= MANY - ATTRIBUTION_SLOTS);
 	pid_t pid = scene_start_thrash(&scene, "thrash", 300 * MIB, 4);

@@ -41,18 +41,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static json_int_t status_number(const char *object, const char *key)
-{
-	json_t *status = agent_read_status(&scene.agent);
-	const json_t *value = json_object_get(json_object_get(status, object), key);
-
-	assert_true(json_is_integer(value));
-	json_int_t number = json_integer_value(value);
-
-	json_decref(status);
-	return number;
-}
-
 /* How much a counter of the status grows in three seconds, with these lines in [agent]. */
 static json_int_t growth(const char *agent_lines, const char *policy_lines, const char *object,
 			 const char *key, bool is_thrashing)
@@ -62,10 +50,10 @@ static json_int_t growth(const char *agent_lines, const char *policy_lines, cons
 		scene_start_thrash(&scene, "thrash", 300 * MIB, 4);
 	/* For a few seconds after the start, or after pressure, the agent looks more often. */
 	test_sleep_ns((is_thrashing ? 1 : 6) * NS_PER_S);
-	json_int_t before = status_number(object, key);
+	json_int_t before = agent_status_number(&scene.agent, object, key);
 
 	test_sleep_ns(MEASURE_NS);
-	json_int_t after = status_number(object, key);
+	json_int_t after = agent_status_number(&scene.agent, object, key);
 
 	agent_stop(&scene.agent, SIGTERM);
 	scene_close(&scene);
@@ -130,7 +118,7 @@ static json_int_t urgent_lost(const char *agent_lines)
 	test_sleep_ns(2 * NS_PER_S);
 	kill(scene.agent.pid, SIGCONT);
 	test_sleep_ns(NS_PER_S);
-	json_int_t lost = status_number("lost", "urgent-ring");
+	json_int_t lost = agent_status_number(&scene.agent, "lost", "urgent-ring");
 
 	agent_stop(&scene.agent, SIGTERM);
 	scene_close(&scene);
@@ -152,7 +140,7 @@ static json_int_t others_demand(const char *agent_lines)
 	scene_open(&scene, agent_lines, "cpu_wait_above = 100%\ncpu_wait_window = 3s");
 	extra_pid = workload_start(&polite);
 	test_sleep_ns(4 * NS_PER_S);
-	json_int_t demand = status_number("last", "others_demand_permyriad");
+	json_int_t demand = agent_status_number(&scene.agent, "last", "others_demand_permyriad");
 
 	agent_stop(&scene.agent, SIGTERM);
 	teardown(NULL);
@@ -216,7 +204,7 @@ static void model_pid_file_names_the_model(void **state)
 		 pid_file);
 	agent_start(&scene.agent, config, NULL);
 	test_sleep_ns(1500 * NS_PER_MS);
-	json_int_t processes = status_number("system", "model_processes");
+	json_int_t processes = agent_status_number(&scene.agent, "system", "model_processes");
 
 	unlink(pid_file);
 	assert_int_equal(processes, 1);
@@ -236,7 +224,8 @@ static void model_exe_names_the_model(void **state)
 			 is_ours ? program_invocation_short_name : "no-such-program");
 		agent_start(&scene.agent, config, NULL);
 		test_sleep_ns(1500 * NS_PER_MS);
-		assert_int_equal(status_number("system", "model_processes") > 0, is_ours);
+		assert_int_equal(agent_status_number(&scene.agent, "system", "model_processes") > 0,
+				 is_ours);
 		agent_stop(&scene.agent, SIGTERM);
 		agent_discard(&scene.agent);
 	}

@@ -2,7 +2,6 @@
 /*
  * Who the model is while the configuration is read again.
  */
-#include <jansson.h>
 #include <linux/sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -53,16 +52,6 @@ static void reload(void)
 	if (agent_tierctl(&scene.agent, "reload", output, sizeof(output)) != 0)
 		fail_msg("reload: %s", output);
 	test_sleep_ns(RELOAD_GAP_NS);
-}
-
-static json_int_t model_processes(void)
-{
-	json_int_t processes = -1;
-	json_t *status = agent_read_status(&scene.agent);
-
-	json_unpack(status, "{s:{s:I}}", "system", "model_processes", &processes);
-	json_decref(status);
-	return processes;
 }
 
 static long count_records(const char *comm, const char *party)
@@ -134,14 +123,14 @@ static void another_with_the_pid_of_the_model_is_not_the_model(void **state)
 	snprintf(hello, sizeof(hello), "hello tier=small pid=%d\n", scene.model);
 	agent_control(&scene.agent, hello);
 	test_sleep_ns(1500 * NS_PER_MS);
-	assert_int_equal(model_processes(), 1);
+	assert_int_equal(agent_status_number(&scene.agent, "system", "model_processes"), 1);
 	workload_stop(scene.model);
 	reload();
 	reload();
 	start_with_pid(scene.model);
 	reload();
 	test_sleep_ns(1500 * NS_PER_MS);
-	assert_int_equal(model_processes(), 0);
+	assert_int_equal(agent_status_number(&scene.agent, "system", "model_processes"), 0);
 	agent_stop(&scene.agent, SIGTERM);
 }
 

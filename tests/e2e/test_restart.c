@@ -32,7 +32,7 @@ static void killed_while_stepped_down_it_keeps_tier_number_and_timers(void **sta
 	uint64_t seq = restart_step_down();
 
 	test_sleep_ns(2 * NS_PER_S);
-	json_int_t calm_ns = restart_status_number("last", "calm_ns");
+	json_int_t calm_ns = agent_status_number(&restart_scene.agent, "last", "calm_ns");
 
 	assert_true(calm_ns >= (json_int_t)NS_PER_S);
 	agent_kill(&restart_scene.agent);
@@ -41,7 +41,7 @@ static void killed_while_stepped_down_it_keeps_tier_number_and_timers(void **sta
 			 RESTART_LINE_NS, &line);
 	assert_int_equal(restart_number_of(&line, "seq"), seq);
 	restart_need_in_log("taken up as of");
-	assert_true(restart_status_number("last", "calm_ns") >= calm_ns);
+	assert_true(agent_status_number(&restart_scene.agent, "last", "calm_ns") >= calm_ns);
 	/* The next order has a number that no order had before. */
 	scene_start_hog(&restart_scene, "hog", 115 * MIB);
 	agent_need_match(&restart_scene.agent, "switch ", "from=medium to=small", RESTART_LINE_NS,

@@ -115,7 +115,8 @@ static void two_agents_do_not_share_a_file(void **state)
 
 static void need_model_processes(json_int_t count)
 {
-	for (int i = 0; restart_status_number("system", "model_processes") != count; i++) {
+	for (int i = 0;
+	     agent_status_number(&restart_scene.agent, "system", "model_processes") != count; i++) {
 		if (i == 100)
 			fail_msg("the model is not %lld processes", (long long)count);
 		test_sleep_ns(100 * NS_PER_MS);
@@ -150,7 +151,7 @@ static void named_process_stays_the_models_while_it_is_the_same(void **state)
 
 	restart_open_scene(NULL);
 	named = scene_start_hog(&restart_scene, "named", MIB);
-	json_int_t before = restart_status_number("system", "model_processes");
+	json_int_t before = agent_status_number(&restart_scene.agent, "system", "model_processes");
 
 	snprintf(hello, sizeof(hello), "hello tier=large pid=%d\n", (int)named);
 	agent_control(&restart_scene.agent, hello);
@@ -159,13 +160,15 @@ static void named_process_stays_the_models_while_it_is_the_same(void **state)
 	agent_restart(&restart_scene.agent, NULL);
 	agent_need_match(&restart_scene.agent, "state ", "wanted=large", RESTART_LINE_NS, &line);
 	restart_need_in_log("which a manager has named, still is the model's");
-	assert_int_equal(restart_status_number("system", "model_processes"), before + 1);
+	assert_int_equal(agent_status_number(&restart_scene.agent, "system", "model_processes"),
+			 before + 1);
 	agent_stop(&restart_scene.agent, SIGTERM);
 	change_start_time();
 	agent_restart(&restart_scene.agent, NULL);
 	agent_need_match(&restart_scene.agent, "state ", "wanted=large", RESTART_LINE_NS, &line);
 	restart_need_in_log("which a manager has named, is there no more");
-	assert_int_equal(restart_status_number("system", "model_processes"), before);
+	assert_int_equal(agent_status_number(&restart_scene.agent, "system", "model_processes"),
+			 before);
 	agent_stop(&restart_scene.agent, SIGTERM);
 }
 

@@ -175,6 +175,14 @@ stops_clean() {
 		[[ ! -e /run/tierd/control.fifo ]] && ! pgrep -f model_server.py
 }
 
+# As in the quick start: no unit for the gate, and no socket of one.
+runs_its_own_gate() {
+	sed -i '/^socket = /d' /etc/tierd/tier-manager.conf
+	systemctl start tierd tier-manager
+	within 20 is_at small && answers small && ! is_active tier-gate &&
+		systemctl stop tier-manager tierd && [[ $(property tier-manager Result) == success ]]
+}
+
 bad_config_is_not_tried_again() {
 	echo nonsense >>/etc/tierd/tierd.conf
 	systemctl start tierd
@@ -196,5 +204,6 @@ check "requests wait in the gate for the manager" requests_wait_for_the_manager
 check "requests wait for the agent's first order" requests_wait_for_the_agent
 check "a stop of the manager lets requests end" stop_lets_requests_end
 check "all of it stops, and leaves nothing" stops_clean
+check "the manager runs a gate of its own without that unit" runs_its_own_gate
 check "a bad configuration is not tried again and again" bad_config_is_not_tried_again
 echo end
