@@ -24,7 +24,7 @@
 
 enum {
 	ATTRIBUTION_SLOTS = 1024,
-	ATTRIBUTION_BUCKETS = 13, /* a minute, and the bucket that is being filled */
+	ATTRIBUTION_BUCKETS = 13,  /* a minute, and the bucket that is being filled */
 	ATTRIBUTION_REFUSED = 512, /* processes without a slot whose last totals are known */
 	ATTRIBUTION_EXITS = 64, /* ended processes that a late record is still known to belong to */
 	/* What the kernel counts reclaim in. Culprits are compared with each other only, so that a
